@@ -1,0 +1,1 @@
+"""inboxd: drop a task array in a directory; it runs."""

@@ -1,0 +1,1 @@
+"""Configuration: `Settings` and where they come from (flags, environment, files, defaults)."""

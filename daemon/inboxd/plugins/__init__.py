@@ -1,0 +1,1 @@
+"""Plugins: the hooks, who loads them, and what an executor is."""

@@ -1,0 +1,1 @@
+"""Running: an attempt is handed over, and an outcome comes back."""
