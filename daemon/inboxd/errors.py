@@ -74,7 +74,7 @@ class DaemonNotReachable(InboxdError):
 
 
 class StoreError(InboxdError):
-    """The database cannot be used as it is; the text says why and what to do. Nothing was changed."""
+    """The database cannot be used as it is, and was not changed; the text says what to do."""
 
     exit_code = 78
 
@@ -88,7 +88,7 @@ class NoRetry(InboxdError):
 
 
 class RetryLater(InboxdError):
-    """Raised by an executor: the attempt failed; try again after `after_seconds`, if retries are left."""
+    """Raised by an executor: it failed; try again after `after_seconds`, if retries are left."""
 
     def __init__(self, after_seconds: float, message: str = "") -> None:
         self.after_seconds = after_seconds

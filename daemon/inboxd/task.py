@@ -1,8 +1,8 @@
 """
 The values that move between modules: statuses, a task as it was accepted, how an attempt ended.
 
-The hot ones are `msgspec.Struct`s, not dataclasses: frozen, slotted and keyword-only alike, but made
-six times faster, which counts at a million tasks a file (ADR 0003).
+The hot ones are `msgspec.Struct`s, not dataclasses: frozen, slotted and keyword-only alike, but
+made several times faster, which counts at a million tasks a file (ADR 0003).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class EdgeSpec(msgspec.Struct, frozen=True):
-    """One dependency of a task: the position in the file of the task it names, and which end holds."""
+    """One dependency of a task: the position of the task it names, and which end holds."""
 
     dependency: int
     on: EdgeOn
@@ -157,8 +157,8 @@ class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     message: str
     #: The id of the task where it began; None when that is this task.
     cause: str | None = None
-    exit_code: int | None | msgspec.UnsetType = msgspec.UNSET
-    signal: str | None | msgspec.UnsetType = msgspec.UNSET
+    exit_code: int | msgspec.UnsetType | None = msgspec.UNSET
+    signal: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class AttemptId(msgspec.Struct, frozen=True):

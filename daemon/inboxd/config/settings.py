@@ -25,7 +25,7 @@ __all__ = [
 
 
 def default_places() -> int:
-    """Return 2 × the CPUs this process may use, at least 4."""
+    """Return twice the CPUs this process may use, at least 4."""
     return max(4, 2 * len(os.sched_getaffinity(0)))
 
 
@@ -64,7 +64,7 @@ class StoreSettings:
 class RunSettings:
     """`[run]`: how tasks are run."""
 
-    #: Commands, threads and worker processes at one time. Default: 2 × CPUs, at least 4.
+    #: Commands, threads and worker processes at one time. Default: twice the CPUs, at least 4.
     places: int = field(default_factory=default_places)
     #: Executors on the event loop at one time.
     async_places: int = 1_000
