@@ -1,7 +1,82 @@
-"""The command `inboxd`."""
+"""
+The command `inboxd`: the verbs, and the one door where errors become exit codes.
+
+Everything that a verb needs is imported inside the verb, so that `inboxd --help` stays quick.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+
+import click
+
+from inboxd.cli.exit_codes import ExitCode
+from inboxd.cli.output import problem
+from inboxd.cli.verbs import Verbs
+from inboxd.errors import InboxdError
+
+__all__ = ["cli", "main", "run_command_line"]
+
+_EXAMPLE = """\
+Examples:
+
+\b
+  inboxd run                        run the daemon, in the foreground
+  inboxd submit --wait tasks.json   drop a task array, wait until it ended
+  inboxd list                       what there is, the newest first
+"""
+
+
+@click.group(
+    cls=Verbs,
+    epilog=_EXAMPLE,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+def cli() -> None:
+    """Drop a task array in a directory; inboxd runs it."""
+
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and end the process."""
+    code = run_command_line(sys.argv[1:])
+    _flush()
+    sys.exit(code)
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """
+    Run one command line and return its exit code.
+
+    A verb returns its exit code, or None for 0; what it raises becomes a sentence on stderr.
+    """
+    try:
+        result = cli.main(arguments, prog_name="inboxd", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        problem(error.format_message())
+        return ExitCode.FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except InboxdError as error:
+        problem(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        _forget_stdout()
+        return ExitCode.GOOD
+    return result if isinstance(result, int) else ExitCode.GOOD
+
+
+def _flush() -> None:
+    """Write out what is buffered; that the reader left (`inboxd list | head`) is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    # What is still buffered goes nowhere, else the interpreter complains at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,76 @@
+"""`inboxd config show` and `inboxd config check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from inboxd.cli.exit_codes import ExitCode
+from inboxd.cli.options import Verb, json_option, where_options
+from inboxd.cli.output import note, print_json
+from inboxd.errors import ConfigurationError
+from inboxd.names import escaped
+
+if TYPE_CHECKING:
+    from inboxd.cli.options import Where
+
+__all__ = ["command"]
+
+
+@click.group()
+def command() -> None:
+    """Show the settings, or check them."""
+
+
+@command.command(
+    cls=Verb,
+    example="""
+inboxd config show
+INBOXD_RUN__PLACES=8 inboxd config show --json
+""",
+)
+@where_options
+@json_option
+def show(where: Where, as_json: bool) -> None:
+    """
+    Print every setting that `inboxd run` would use, as TOML.
+
+    Flags win over variables (INBOXD_SECTION__KEY), those over files, those over the defaults.
+    """
+    from inboxd.config.toml import settings_document, to_toml  # not needed for --help
+
+    settings = where.settings()
+    if as_json:
+        files = [str(file) for file in settings.files]
+        print_json({"files": files, "settings": settings_document(settings)})
+        return
+    for file in settings.files:
+        click.echo(f"# read: {escaped(str(file))}")
+    if not settings.files:
+        click.echo("# no file was read")
+    click.echo("\n" + to_toml(settings), nl=False)
+
+
+@command.command(cls=Verb, example="inboxd config check --config /etc/inboxd/inboxd.toml")
+@where_options
+@json_option
+def check(where: Where, as_json: bool) -> int:
+    """
+    Check the configuration and show everything that is wrong with it.
+
+    Ends with 0 when it can be used, with 78 when not.
+    """
+    try:
+        settings = where.settings()
+    except ConfigurationError as error:
+        if as_json:
+            print_json({"valid": False, "files": [], "problems": list(error.problems)})
+            return ExitCode.CONFIGURATION
+        raise
+    files = [str(file) for file in settings.files]
+    if as_json:
+        print_json({"valid": True, "files": files, "problems": []})
+        return ExitCode.GOOD
+    note("good: " + (", ".join(escaped(file) for file in files) or "no file, only defaults"))
+    return ExitCode.GOOD

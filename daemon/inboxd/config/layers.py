@@ -1,0 +1,43 @@
+"""Values as they were written, before they are checked; one layer laid over another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Layer", "Written", "merged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One value as it was written, and by whom."""
+
+    value: object
+    #: How an error names it: `/etc/inboxd/inboxd.toml: [run] places`, `$INBOXD_RUN__PLACES`.
+    origin: str
+    #: Where a relative path in it starts.
+    base: Path
+    #: It came as text (a flag, the environment), whatever its kind.
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one file, the environment or the command line says; only known keys."""
+
+    #: By (section, key).
+    values: dict[tuple[str, str], Written] = field(default_factory=dict[tuple[str, str], Written])
+    #: `enabled` by the executor's name.
+    executors: dict[str, Written] = field(default_factory=dict[str, Written])
+
+
+def merged(layers: list[Layer]) -> Layer:
+    """Return the layers as one; a later one wins, key by key, a list as a whole."""
+    result = Layer()
+    for layer in layers:
+        result.values.update(layer.values)
+        result.executors.update(layer.executors)
+    return result

@@ -1,0 +1,176 @@
+"""Loading `Settings`: flag, environment, files, defaults; all problems at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inboxd.config.environment import environment_layer, overrides_layer
+from inboxd.config.files import files_of, read_layer
+from inboxd.config.keys import KEYS
+from inboxd.config.layers import Layer, merged
+from inboxd.config.paths import absolute, default_config_file, default_state_directory
+from inboxd.config.settings import (
+    ExecutorSettings,
+    InboxSettings,
+    LogSettings,
+    PluginSettings,
+    RunSettings,
+    Settings,
+    StateSettings,
+    StoreSettings,
+)
+from inboxd.config.values import checked_value, flag_of
+from inboxd.errors import ConfigurationError
+from inboxd.names import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["config_file", "load_settings", "settings_from_files"]
+
+
+def config_file(
+    config: Path | None, *, environ: Mapping[str, str], cwd: Path
+) -> tuple[Path, str | None]:
+    """
+    Return the configuration's main file, and who named it: a flag, a variable, or None.
+
+    One that nobody named need not exist.
+    """
+    if config is not None:
+        return absolute(str(config), base=cwd, environ=environ), "--config"
+    if named := environ.get("INBOXD_CONFIG"):
+        return absolute(named, base=cwd, environ=environ), "$INBOXD_CONFIG"
+    return default_config_file(environ), None
+
+
+def load_settings(
+    *,
+    config: Path | None = None,
+    overrides: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Settings:
+    """
+    Return all settings, complete and with absolute paths.
+
+    Args:
+        config: the file that `--config` names; None: `$INBOXD_CONFIG`, else the unit's or the
+            user's own, which need not exist.
+        overrides: what flags say, text by `section.key`: `{"state.path": "/srv/inboxd"}`.
+        environ: the environment; None is this process's own.
+        cwd: where relative paths of flags and variables start; None is this process's own.
+
+    Raises:
+        ConfigurationError: with one sentence for each thing that is wrong, in any of the sources.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = Path.cwd() if cwd is None else cwd
+    main, named_by = config_file(config, environ=environ, cwd=cwd)
+    if named_by and not main.exists():
+        raise ConfigurationError([f"{escaped(str(main))}: no such file ({named_by} names it)"])
+    files, problems = files_of(main)
+    return settings_from_files(
+        files, overrides=overrides or {}, environ=environ, cwd=cwd, problems=problems
+    )
+
+
+def settings_from_files(
+    files: Sequence[Path],
+    *,
+    overrides: Mapping[str, str],
+    environ: Mapping[str, str],
+    cwd: Path,
+    problems: Sequence[str] = (),
+) -> Settings:
+    """
+    Return the settings that these files give, in this order, and no other file.
+
+    Args:
+        files: absolute paths, the later ones winning.
+        overrides: what flags say, text by `section.key`.
+        environ: the environment.
+        cwd: where relative paths of flags and variables start.
+        problems: what is known to be wrong already.
+
+    Raises:
+        ConfigurationError: with one sentence for each thing that is wrong.
+    """
+    found = list(problems)
+    layers: list[Layer] = []
+    for path in files:
+        layer, new_problems = read_layer(path)
+        layers.append(layer)
+        found += new_problems
+    of_files = merged(layers)
+    of_environment, new_problems = environment_layer(environ, cwd=cwd, executors=of_files.executors)
+    found += new_problems
+    of_flags, new_problems = overrides_layer(overrides, cwd=cwd)
+    found += new_problems
+    settings = _settings_of(
+        merged([of_files, of_environment, of_flags]), files=files, environ=environ, problems=found
+    )
+    if settings is None or found:
+        raise ConfigurationError(found)
+    return settings
+
+
+def _settings_of(
+    layer: Layer, *, files: Sequence[Path], environ: Mapping[str, str], problems: list[str]
+) -> Settings | None:
+    """Return the settings, or None after adding to *problems* what is wrong."""
+    values: dict[str, dict[str, Any]] = {key.section: {} for key in KEYS}
+    for key in KEYS:
+        if written := layer.values.get((key.section, key.name)):
+            try:
+                values[key.section][key.field] = checked_value(key, written, environ)
+            except ValueError as error:
+                problems.append(f"{written.origin}: {error}")
+    executors: dict[str, ExecutorSettings] = {}
+    for name, written in sorted(layer.executors.items()):
+        try:
+            executors[name] = ExecutorSettings(enabled=flag_of(written))
+        except ValueError as error:
+            problems.append(f"{written.origin}: {error}")
+
+    state: Path = values["state"].setdefault("path", default_state_directory(environ))
+    values["inbox"].setdefault("path", state / "inbox")
+    values["store"].setdefault("url", f"sqlite:///{state / 'inboxd.db'}")
+    inbox = InboxSettings(**values["inbox"])
+    store = StoreSettings(**values["store"])
+    problems += _conflicts(inbox=inbox, state=state, store=store)
+    if problems:
+        return None
+    return Settings(
+        inbox=inbox,
+        store=store,
+        state=StateSettings(**values["state"]),
+        run=RunSettings(**values["run"]),
+        plugins=PluginSettings(**values["plugins"]),
+        log=LogSettings(**values["log"]),
+        executors=executors,
+        files=tuple(files),
+    )
+
+
+def _conflicts(*, inbox: InboxSettings, state: Path, store: StoreSettings) -> list[str]:
+    """Return one sentence for each pair of settings that do not go together."""
+    problems: list[str] = []
+    if inbox.allow_world and not inbox.allowed_owners:
+        problems.append(
+            "[inbox] allow_world: lets every user of the machine run commands as you;"
+            " set allowed_owners as well, to say whose files are taken"
+        )
+    if inbox.path == state or inbox.path in state.parents:
+        problems.append(
+            f"[inbox] path: {escaped(str(inbox.path))} must not hold the state directory"
+            f" {escaped(str(state))}: who may drop files could replace it"
+        )
+    if "?" in store.url:
+        problems.append(
+            f'[state] path: {escaped(str(state))}: must not hold "?",'
+            " which begins options in the database's URL"
+        )
+    return problems

@@ -1,0 +1,102 @@
+"""Durations and sizes as people write them: `90s`, `10m`, `256MiB`."""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = ["duration_text", "parse_duration", "parse_size", "size_text"]
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {
+    "B": 1,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+#: Few digits, so that no number is slow to read (CPython limits int() for the same reason).
+_QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([A-Za-z]+)", re.ASCII)
+
+
+def parse_duration(value: object) -> float:
+    """
+    Return seconds, >= 0 and finite.
+
+    Args:
+        value: a number of seconds, or a number with one of the units `ms s m h d`.
+
+    Raises:
+        ValueError: it is neither; the text says what is wanted.
+    """
+    seconds = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = _as_float(value)
+    elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
+        number, unit = match.groups()
+        # Dividing keeps "500ms" at exactly the float of 0.5, and "1ms" at that of 0.001.
+        seconds = float(number) / 1000 if unit == "ms" else float(number) * _SECONDS.get(unit, 0.0)
+        if unit not in _SECONDS:
+            seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(
+            'a duration is a number of seconds, or text like "500ms", "90s", "10m", "2h"'
+        )
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """
+    Return bytes, >= 0.
+
+    Args:
+        value: a whole number of bytes, or a number with one of the units
+            `B kB MB GB TB KiB MiB GiB TiB`.
+
+    Raises:
+        ValueError: it is neither, or no whole number of bytes; the text says what is wanted.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
+        number, unit = match.groups()
+        if unit in _BYTES and "." not in number:
+            return int(number) * _BYTES[unit]
+        if unit in _BYTES and (size := float(number) * _BYTES[unit]).is_integer():
+            return int(size)
+    raise ValueError('a size is a whole number of bytes, or text like "64KiB", "256MiB", "1GiB"')
+
+
+def duration_text(seconds: float) -> str | float:
+    """Return the duration as it is best written in TOML; `parse_duration` gives it back exactly."""
+    for unit in ("h", "m", "s"):
+        count = seconds / _SECONDS[unit]
+        if (
+            count.is_integer()
+            and 1 <= count < 10**15
+            and parse_duration(f"{count:.0f}{unit}") == seconds
+        ):
+            return f"{count:.0f}{unit}"
+    milliseconds = seconds * 1000
+    if milliseconds.is_integer() and 1 <= milliseconds < 10**15 and milliseconds / 1000 == seconds:
+        return f"{milliseconds:.0f}ms"
+    return seconds
+
+
+def size_text(size: int) -> str | int:
+    """Return the size as it is best written in TOML; `parse_size` gives it back exactly."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _BYTES[unit] == 0:
+            return f"{size // _BYTES[unit]}{unit}"
+    return size
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,81 @@
+"""Writing settings as TOML: `inboxd config show`, and the file of the first run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from inboxd.config.keys import SECTIONS, Kind, keys_of
+from inboxd.config.quantities import duration_text, size_text
+
+if TYPE_CHECKING:
+    from inboxd.config.keys import Key
+    from inboxd.config.settings import Settings
+
+__all__ = ["settings_document", "to_toml", "toml_value", "write_first_run_file"]
+
+_FIRST_RUN = """\
+# Written by the first `inboxd run`; yours from now on: inboxd never writes to it again.
+# `inboxd config show` prints every setting, `inboxd config check` checks this file.
+"""
+
+
+def settings_document(settings: Settings) -> dict[str, dict[str, object]]:
+    """Return the settings as a document of TOML's types, in the order in which it is written."""
+    document: dict[str, dict[str, object]] = {
+        section: {
+            key.name: toml_value(key, getattr(getattr(settings, section), key.field))
+            for key in keys_of(section)
+        }
+        for section in SECTIONS
+    }
+    if settings.executors:
+        document["executors"] = {
+            name: {"enabled": executor.enabled} for name, executor in settings.executors.items()
+        }
+    return document
+
+
+def to_toml(settings: Settings) -> str:
+    """Return the settings, every one of them, as TOML; reading it gives the same settings."""
+    import tomli_w  # only two verbs write TOML
+
+    return tomli_w.dumps(settings_document(settings))
+
+
+def toml_value(key: Key, value: object) -> object:
+    """Return the value of a setting as TOML writes it."""
+    if key.kind is Kind.PATH:
+        return str(value)
+    if key.kind in {Kind.DURATION, Kind.OPTIONAL_DURATION}:
+        return "none" if value is None else duration_text(float(str(value)))
+    if key.kind is Kind.SIZE:
+        return size_text(int(str(value)))
+    if key.kind is Kind.STRINGS:
+        return list(cast("tuple[str, ...]", value))
+    return value
+
+
+def write_first_run_file(path: Path, settings: Settings) -> bool:
+    """
+    Write a short file with the two paths that a person looks for first; never over another file.
+
+    Returns:
+        False when there is a file already, or the directory cannot be written: that is no error,
+        since the defaults hold without it.
+    """
+    import tomli_w  # only two verbs write TOML
+
+    document = {
+        "inbox": {"path": str(settings.inbox.path)},
+        "state": {"path": str(settings.state.path)},
+    }
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(_FIRST_RUN + "\n" + tomli_w.dumps(document))
+    return True

@@ -1,0 +1,149 @@
+"""
+The lock on a state directory: one daemon owns it, and its end, however it comes, frees it.
+
+It is a `flock` (flock(2)) on the file `lock` in the directory, held for as long as the file is
+open. What the file holds, the owner's pid, is for people; nothing decides by it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING
+
+from inboxd.errors import ConfigurationError, StateInUse
+from inboxd.names import escaped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = ["StateLock", "is_locked", "lock_holder"]
+
+_FILE_NAME = "lock"
+#: `is_locked` holds the lock, shared, for some microseconds; whoever acquires it waits that out.
+_PATIENCE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.01
+
+
+class StateLock:
+    """The lock, held; `release` or the end of the process frees it."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take over the descriptor of the locked file; use `acquire`."""
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, state: Path) -> StateLock:
+        """
+        Make the state directory, with mode 0700, where there is none, and lock it.
+
+        Raises:
+            StateInUse: another process holds the lock.
+            ConfigurationError: the directory cannot be made or used.
+        """
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(
+                state / _FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                [
+                    f"{escaped(str(state))}: cannot be the state directory: {error.strerror};"
+                    " choose another with --state DIR or [state] path"
+                ]
+            ) from error
+        if not _locked_in_time(descriptor):
+            os.close(descriptor)
+            holder = lock_holder(state)
+            raise StateInUse(
+                f"{escaped(str(state))}: another inboxd"
+                + (f" (pid {holder})" if holder else "")
+                + " uses this state directory; stop it, or choose another with --state DIR"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return cls(descriptor)
+
+    @classmethod
+    def acquire_free(cls, state: Path) -> StateLock | None:
+        """
+        Lock a state directory that is there and free, to keep daemons away for a moment.
+
+        Returns None when there is none, when it is in use, or when this user may not.
+        """
+        try:
+            descriptor = os.open(state / _FILE_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return None
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Free the lock; the second time it does nothing."""
+        if self._descriptor >= 0:
+            # The file stays: unlinking it would let two processes lock two files of one name.
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> StateLock:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Free the lock."""
+        self.release()
+
+
+def is_locked(state: Path) -> bool:
+    """
+    Return whether a daemon holds the state directory now.
+
+    Raises:
+        PermissionError: this user may not look.
+    """
+    try:
+        descriptor = os.open(state / _FILE_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def lock_holder(state: Path) -> int | None:
+    """Return the pid that the lock file names, for a message; None when it names none."""
+    try:
+        with (state / _FILE_NAME).open("rb") as file:
+            text = file.read(20).strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+def _locked_in_time(descriptor: int) -> bool:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True
