@@ -72,7 +72,7 @@ def parse_size(value: object) -> int:
 
 
 def duration_text(seconds: float) -> str | float:
-    """Return the duration as it is best written in TOML; `parse_duration` gives it back exactly."""
+    """Return the duration as TOML is to say it; `parse_duration` gives it back exactly."""
     for unit in ("h", "m", "s"):
         count = seconds / _SECONDS[unit]
         if (
@@ -81,14 +81,15 @@ def duration_text(seconds: float) -> str | float:
             and parse_duration(f"{count:.0f}{unit}") == seconds
         ):
             return f"{count:.0f}{unit}"
-    milliseconds = seconds * 1000
-    if milliseconds.is_integer() and 1 <= milliseconds < 10**15 and milliseconds / 1000 == seconds:
+    milliseconds = float(seconds) * 1000
+    is_exact = milliseconds.is_integer() and milliseconds / 1000 == seconds
+    if is_exact and 1 <= milliseconds < 10**15:
         return f"{milliseconds:.0f}ms"
     return seconds
 
 
 def size_text(size: int) -> str | int:
-    """Return the size as it is best written in TOML; `parse_size` gives it back exactly."""
+    """Return the size as TOML is to say it; `parse_size` gives it back exactly."""
     for unit in ("GiB", "MiB", "KiB"):
         if size and size % _BYTES[unit] == 0:
             return f"{size // _BYTES[unit]}{unit}"

@@ -74,7 +74,7 @@ class RunSettings:
     grace_seconds: float = 10.0
     #: After a stop was asked for, running tasks have this long to end by themselves.
     drain_timeout_seconds: float = 30.0
-    #: The time limit of a task that says none; None: no limit.
+    #: The time limit of a task that says none; `none`: no limit.
     default_timeout_seconds: float | None = None
     #: Of each attempt's stdout and stderr this much is kept; the middle of more is dropped.
     max_output_bytes: int = 16 * 1024 * 1024
@@ -90,6 +90,7 @@ class StateSettings:
     """`[state]`: what the daemon keeps."""
 
     #: Database, logs of attempts, directories of trees; owned by one daemon.
+    #: Default: `inboxd` in the user's directory for state.
     path: Path
 
 
@@ -107,6 +108,7 @@ class PluginSettings:
 class LogSettings:
     """`[log]`: what the daemon says of itself."""
 
+    #: Records less grave than this are left out.
     level: Literal["debug", "info", "warning", "error"] = "info"
     #: `auto`: the live view on a terminal, plain lines elsewhere; `plain`: lines; `json`: one
     #: object a line.

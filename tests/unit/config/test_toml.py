@@ -1,0 +1,192 @@
+"""Writing settings, and the file of the first run."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inboxd.config.keys import KEYS, Kind
+from inboxd.config.load import load_settings, settings_from_files
+from inboxd.config.reference import reference_settings, render_markdown, render_toml
+from inboxd.config.settings import (
+    ExecutorSettings,
+    InboxSettings,
+    LogSettings,
+    PluginSettings,
+    RunSettings,
+    Settings,
+    StateSettings,
+    StoreSettings,
+)
+from inboxd.config.toml import to_toml, write_first_run_file
+
+_CHECKOUT = Path(__file__).parents[3]
+
+_texts = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20
+)
+_seconds = st.floats(min_value=0.1, max_value=3e8)
+_paths = _texts.map(lambda text: Path("/srv") / text.replace("?", "_").replace("/", "_"))
+
+
+def _absolute(path: Path) -> bool:
+    return path.name not in {"", ".", "..", "srv"}
+
+
+_settings = st.builds(
+    Settings,
+    inbox=st.builds(
+        InboxSettings,
+        path=_paths.filter(_absolute).map(lambda path: path / "inbox"),
+        settle_seconds=_seconds,
+        scan_interval_seconds=_seconds,
+        max_file_bytes=st.integers(1, 2**50),
+        max_depth=st.integers(4, 500),
+        max_tasks=st.integers(1, 2**50),
+        allowed_owners=st.lists(_texts, min_size=1).map(tuple),
+        allow_world=st.booleans(),
+    ),
+    store=st.builds(
+        StoreSettings, url=_paths.filter(_absolute).map(lambda path: f"sqlite:///{path}")
+    ),
+    run=st.builds(
+        RunSettings,
+        places=st.integers(1, 10_000),
+        async_places=st.integers(1, 1_000_000),
+        max_interruptions=st.integers(0, 100),
+        grace_seconds=_seconds,
+        drain_timeout_seconds=_seconds,
+        default_timeout_seconds=st.none() | _seconds,
+        max_output_bytes=st.integers(4096, 2**50),
+        max_result_bytes=st.integers(1, 2**50),
+        environment=st.lists(_texts.map(lambda text: f"A={text}")).map(tuple),
+    ),
+    state=st.builds(StateSettings, path=_paths.filter(_absolute).map(lambda path: path / "state")),
+    plugins=st.builds(
+        PluginSettings, allow=st.lists(_texts).map(tuple), disable=st.lists(_texts).map(tuple)
+    ),
+    log=st.builds(
+        LogSettings,
+        level=st.sampled_from(["debug", "info", "warning", "error"]),
+        format=st.sampled_from(["auto", "plain", "json"]),
+    ),
+    executors=st.dictionaries(_texts, st.builds(ExecutorSettings, enabled=st.booleans())),
+)
+
+
+@given(settings=_settings)
+def test_what_is_written_is_read_back_as_the_same_settings(settings: Settings) -> None:
+    actual = _read_back(to_toml(settings))
+
+    assert settings == actual
+
+
+def _read_back(text: str) -> Settings:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "inboxd.toml")
+        file.write_bytes(text.encode("utf-8"))
+        settings = settings_from_files([file], overrides={}, environ={}, cwd=Path("/"))
+    return dataclasses.replace(settings, files=())
+
+
+def test_every_field_of_every_section_has_a_key() -> None:
+    defaults = reference_settings()
+
+    fields = {
+        (section, field)
+        for section in ("inbox", "store", "run", "state", "plugins", "log")
+        for field in _names_of_fields(getattr(defaults, section))
+    }
+
+    assert fields == {(key.section, key.field) for key in KEYS}
+
+
+def _names_of_fields(value: InboxSettings) -> list[str]:
+    return [field.name for field in dataclasses.fields(value)]
+
+
+def test_every_number_of_the_defaults_is_in_its_range() -> None:
+    defaults = reference_settings()
+
+    outside = [
+        str(key)
+        for key in KEYS
+        if key.kind in {Kind.COUNT, Kind.SIZE, Kind.DURATION}
+        and not key.least <= getattr(getattr(defaults, key.section), key.field) <= key.most
+    ]
+
+    assert outside == []
+
+
+def test_the_reference_file_is_the_one_that_the_code_renders() -> None:
+    actual = (_CHECKOUT / "config/inboxd.toml").read_text()
+
+    assert render_toml() == actual
+
+
+def test_the_reference_page_is_the_one_that_the_code_renders() -> None:
+    actual = (_CHECKOUT / "docs/reference/settings.md").read_text()
+
+    assert render_markdown() == actual
+
+
+def test_the_reference_file_gives_the_defaults(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path)}
+
+    actual = load_settings(config=_CHECKOUT / "config/inboxd.toml", environ=environ, cwd=tmp_path)
+
+    assert to_toml(load_settings(environ=environ, cwd=tmp_path)) == to_toml(actual)
+
+
+def test_the_reference_file_without_its_comment_marks_is_valid(tmp_path: Path) -> None:
+    text = (_CHECKOUT / "config/inboxd.toml").read_text()
+    uncommented = "\n".join(
+        line.removeprefix("# ") if " = " in line or line.startswith("# [") else line
+        for line in text.splitlines()
+    )
+    file = tmp_path / "inboxd.toml"
+    file.write_text(uncommented)
+
+    actual = load_settings(config=file, environ={"HOME": "/home/me"}, cwd=tmp_path)
+
+    assert (8, {"command": ExecutorSettings()}) == (actual.run.places, actual.executors)
+
+
+def test_the_checkout_has_its_inbox_and_its_state_inside(tmp_path: Path) -> None:
+    actual = load_settings(config=_CHECKOUT / "config/dev.toml", environ={}, cwd=tmp_path)
+
+    assert (actual.inbox.path, actual.state.path) == (_CHECKOUT / "inbox", _CHECKOUT / ".inboxd")
+
+
+def test_the_file_of_the_first_run_gives_the_same_settings(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path)}
+    settings = load_settings(environ=environ, cwd=tmp_path)
+    path = tmp_path / ".config/inboxd/inboxd.toml"
+
+    written = write_first_run_file(path, settings)
+
+    mode = stat.S_IMODE(path.stat().st_mode)
+    again = load_settings(environ=environ, cwd=tmp_path)
+    assert (True, 0o600, to_toml(settings)) == (written, mode, to_toml(again))
+
+
+def test_the_file_of_the_first_run_is_never_written_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "inboxd.toml"
+    path.write_text("# mine\n")
+
+    written = write_first_run_file(path, reference_settings())
+
+    assert (written, path.read_text()) == (False, "# mine\n")
+
+
+def test_a_file_of_the_first_run_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    written = write_first_run_file(tmp_path / "file/inboxd.toml", reference_settings())
+
+    assert written is False
