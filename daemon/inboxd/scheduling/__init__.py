@@ -1,1 +1,1 @@
-"""scheduling."""
+"""Scheduling on APScheduler's job stores: the only package that imports APScheduler."""

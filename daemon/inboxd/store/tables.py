@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 
 from sqlalchemy import (
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -49,7 +50,8 @@ class TaskState(IntEnum):
 
     #: Some edge is undecided.
     BLOCKED = 0
-    #: May start as far as it goes, but waits for its tree: not in the ready index (see `levels`).
+    #: May start from `due_at` on, but is claimed through its tree: a row of a large or a strict
+    #: tree, which the ready index does not hold (see `inboxd.scheduling.levels`).
     PARKED = 1
     #: May be claimed: the ready index holds exactly these.
     READY = 2
@@ -183,7 +185,7 @@ tasks = Table(
     #: RetryPolicy as JSON; null: none.
     Column("retry", Text),
     #: Seconds, of each attempt.
-    Column("timeout", Integer),
+    Column("timeout", Float),
     #: The newest attempt's number, 0 before the first.
     Column("attempt", Integer, nullable=False),
     #: Attempts that failed, which is what `retry.limit` bounds.
@@ -265,10 +267,9 @@ intake = Table(
     Column("claim", Text, nullable=False, unique=True),
     #: The name as it was dropped (bytes).
     Column("file_name", LargeBinary, nullable=False),
-    #: The name its answers carry, without their suffix (bytes): `file_name`, or an aside one.
+    #: What its answers' names begin with (bytes): `report` of `report.json`, until a later drop
+    #: takes that name and this one's answers stand aside, `report.<tree id>`.
     Column("answer_name", LargeBinary, nullable=False),
-    #: 1 while this drop holds the plain name; a later drop of the same name takes it.
-    Column("holds_name", Integer, nullable=False),
     #: Null: rejected. A duplicate points at the first drop's tree.
     Column("tree", Integer, ForeignKey("trees.id")),
     Column("duplicate", Integer, nullable=False, server_default=text("0")),
@@ -276,13 +277,14 @@ intake = Table(
     Column("sha256", Text),
     #: JSON: the whole receipt of a rejected file, the warnings of an accepted one.
     Column("receipt", Text),
-    #: JSON: renames of earlier answers that are still to be done before this drop's are written.
+    #: JSON [[from, to], …]: answer names that must be moved aside before this drop's answers are
+    #: written; null when there is nothing left to move.
     Column("moves", Text),
     #: 1: the receipt is still to be written and the file to be moved.
     Column("owes_receipt", Integer, nullable=False),
     #: 1: its tree's result file was written for this drop.
     Column("result_written", Integer, nullable=False, server_default=text("0")),
     Index("intake_owing", "id", sqlite_where=text("owes_receipt = 1")),
-    Index("intake_by_name", "file_name", unique=True, sqlite_where=text("holds_name = 1")),
+    Index("intake_by_answer_name", "answer_name", unique=True),
     Index("intake_by_tree", "tree"),
 )

@@ -1,0 +1,126 @@
+"""
+What a daemon that ended without a word left behind, put right before the first turn.
+
+A tree that was never accepted is deleted, since its file is taken again; an attempt in progress was
+cut: its processes are ended first, so that no two attempts of one task live at once, and then it is
+an outcome like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from inboxd.running.leftovers import end_leftovers
+from inboxd.scheduling.endings import RunningTask, decide_outcome
+from inboxd.store.acceptance import delete_unaccepted_trees
+from inboxd.store.claims import Candidate, restore_executors
+from inboxd.store.edges import mark_cascading
+from inboxd.store.outcomes import (
+    AttemptEnd,
+    RequeuedTask,
+    end_tasks,
+    interrupted_tasks,
+    record_attempts,
+    requeue_tasks,
+)
+from inboxd.store.tables import TaskFlag
+from inboxd.store.trees import TreeChange, change_trees
+from inboxd.task import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from inboxd.clock import Clock
+
+__all__ = ["recover"]
+
+logger = logging.getLogger(__name__)
+
+
+def recover(
+    connection: Connection,
+    *,
+    state: Path,
+    clock: Clock,
+    max_interruptions: int,
+    executors: Mapping[str, bool],
+) -> None:
+    """
+    Put right what an earlier daemon left; safe to call again after it was cut itself.
+
+    Args:
+        connection: the writer's; nothing else uses the store yet.
+        state: the state directory.
+        clock: the time.
+        max_interruptions: crashes after which a task is not run again.
+        executors: those that exist; tasks that wait for one of them may run again.
+    """
+    with connection.begin():
+        deleted = delete_unaccepted_trees(connection)
+        restored = restore_executors(connection, list(executors))
+        interrupted = interrupted_tasks(connection)
+    if interrupted:
+        end_leftovers(
+            state, [(one.tree_id, one.position, one.row[_ATTEMPT]) for one in interrupted]
+        )
+    now = clock.now_micros()
+    with connection.begin():
+        ends: list[AttemptEnd] = []
+        requeued: list[RequeuedTask] = []
+        history: list[tuple[int, int, int, int, int, str, str | None]] = []
+        changes: dict[int, TreeChange] = {}
+        cascading: list[tuple[int | None, int]] = []
+        for one in interrupted:
+            task = Candidate(*one.row)
+            running = RunningTask(task, task.attempt, one.start_seq, one.started_at)
+            end = decide_outcome(
+                running,
+                Interrupted(counts=True),
+                ended_at=now,
+                max_interruptions=max_interruptions,
+                chance=0.5,
+            )
+            history.append(
+                (task.id, task.attempt, one.start_seq, one.started_at, now, "interrupted", None)
+            )
+            if isinstance(end, RequeuedTask):
+                requeued.append(end)
+                continue
+            ends.append(end)
+            change = changes.setdefault(task.tree, TreeChange())
+            if task.flags & TaskFlag.ALLOW_FAILURE:
+                change.tolerated += 1
+            else:
+                change.failed += 1
+            if task.flags & TaskFlag.HAS_DEPENDANTS:
+                cascading.append((0, task.id))
+        end_tasks(connection, ends)
+        requeue_tasks(connection, requeued)
+        if history:
+            record_attempts(connection, history)
+        if cascading:
+            mark_cascading(connection, cascading)
+        if changes:
+            change_trees(connection, changes.items(), now)
+    if deleted or interrupted or restored:
+        logger.info(
+            "recovered: %d attempts were cut (%d run again), %d half-read files are taken again",
+            len(interrupted),
+            len(requeued),
+            deleted,
+            extra={
+                "event": "recovered",
+                "interrupted": len(interrupted),
+                "requeued": len(requeued),
+                "unaccepted": deleted,
+                "executors_restored": restored,
+            },
+        )
+
+
+#: Where `Candidate` has the attempt's number.
+_ATTEMPT = Candidate.__struct_fields__.index("attempt")

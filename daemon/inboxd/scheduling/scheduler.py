@@ -1,0 +1,190 @@
+"""The scheduler's thread: APScheduler's loop over our job store."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from inboxd.scheduling.jobs import AttemptExecutor
+from inboxd.scheduling.mailbox import Mailbox
+from inboxd.scheduling.recovery import recover
+from inboxd.scheduling.task_store import TaskJobStore
+from inboxd.scheduling.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+    from inboxd.clock import Clock
+    from inboxd.config.settings import RunSettings
+    from inboxd.running.attempt import Attempt
+    from inboxd.scheduling.mailbox import EndedAttempt
+    from inboxd.scheduling.turns import TurnListener
+
+__all__ = ["Scheduler"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class _Loop(BackgroundScheduler):  # type: ignore[misc] # APScheduler 3 has no types
+    """APScheduler's loop; events are made for listeners only, and we have none of our own."""
+
+    def _dispatch_event(self, event: Any) -> None:
+        if self._listeners:
+            super()._dispatch_event(event)
+
+    @property
+    def is_alive(self) -> bool:
+        thread = getattr(self, "_thread", None)
+        return thread is not None and thread.is_alive()
+
+
+class Scheduler:
+    """Claims tasks and records outcomes, on one thread, which alone writes the store."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Clock,
+        settings: RunSettings,
+        executors: Mapping[str, bool],
+        listener: TurnListener,
+        hand_over: Callable[[Sequence[Attempt]], None],
+    ) -> None:
+        """
+        Args:
+            engine: the writer's (`store.engine.open_writer`), migrated.
+            clock: the time.
+            settings: places and limits.
+            executors: those that exist, and whether they look at inputs and params.
+            listener: is told what was committed, on the scheduler's thread.
+            hand_over: starts attempts; must not block or raise.
+        """
+        self._connection: Connection = engine.connect()
+        self._clock = clock
+        self._settings = settings
+        self._executors = executors
+        self._mailbox = Mailbox(self._wake)
+        self._turns = Turns(
+            self._connection,
+            self._mailbox,
+            clock=clock,
+            settings=settings,
+            executors=executors,
+            listener=listener,
+        )
+        executor = AttemptExecutor(hand_over)
+        self._store = TaskJobStore(
+            self._turns, executor, clock=clock, after_turn=self._announce_turn
+        )
+        self._loop = _Loop(timezone=UTC, job_defaults={"misfire_grace_time": None})
+        self._loop.add_jobstore(self._store, "default")
+        self._loop.add_executor(executor, "default")
+        self._turn_over = threading.Condition()
+        self._started = False
+        self._stopped = False
+
+    def start(self, state: Path) -> None:
+        """
+        Recover what an earlier daemon left in progress, then begin the turns.
+
+        Args:
+            state: the state directory, whose attempts' locks say which processes still live.
+        """
+        if self._started:
+            return
+        self._started = True
+        recover(
+            self._connection,
+            state=state,
+            clock=self._clock,
+            max_interruptions=self._settings.max_interruptions,
+            executors=self._executors,
+        )
+        self._loop.start()
+
+    def stop(self) -> None:
+        """End the turns; the last one has written what the mailbox held. May be called twice."""
+        if not self._started or self._stopped:
+            return
+        self._stopped = True
+        self._turns.stop_claiming()
+        # One more look by hand, since the loop may end before the last outcomes reach a turn.
+        self._loop.shutdown(wait=False)
+        if not self._mailbox.is_empty:
+            self._turns.run()
+        self._mailbox.close()
+        self._connection.close()
+
+    def write(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Have *work* run in the next turn's transaction (see `Mailbox.write`)."""
+        return self._mailbox.write(work)
+
+    def add_outcomes(self, ended: Sequence[EndedAttempt]) -> None:
+        """Hand over attempts that ended; from any thread."""
+        self._mailbox.add_outcomes(ended)
+
+    def hold_place(self, kind: int) -> None:
+        """Count a place that an attempt keeps beyond its outcome, until `free_places`."""
+        self._turns.hold_place(kind)
+
+    def free_places(self, kind: int, count: int) -> None:
+        """Report places that attempts held beyond their outcomes."""
+        self._mailbox.free_places(kind, count)
+
+    def stop_claiming(self) -> None:
+        """Start nothing from now on; what runs goes on and is recorded."""
+        self._turns.stop_claiming()
+        self._wake()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the scheduler's thread lives."""
+        return self._loop.is_alive
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, is due now or later, or waits to be written."""
+        return self._turns.is_idle
+
+    @property
+    def running_count(self) -> int:
+        """How many attempts are handed over and have not come back."""
+        return self._turns.running_count
+
+    @property
+    def failing_turns(self) -> int:
+        """How many turns in a row have failed; 0 when the last one was committed."""
+        return self._turns.failing_since_turns
+
+    def wait_for_turn(self, is_over: Callable[[], bool], timeout: float | None) -> bool:
+        """
+        Wait until *is_over* says so after some turn.
+
+        Args:
+            is_over: cheap; looked at now and after every turn.
+            timeout: seconds; None waits as long as it takes.
+
+        Returns:
+            What *is_over* said last.
+        """
+        with self._turn_over:
+            return self._turn_over.wait_for(is_over, timeout)
+
+    def _announce_turn(self) -> None:
+        with self._turn_over:
+            self._turn_over.notify_all()
+
+    def _wake(self) -> None:
+        if self._started and not self._stopped:
+            self._loop.wakeup()

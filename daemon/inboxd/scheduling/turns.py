@@ -1,0 +1,496 @@
+"""
+The scheduler's turn: everything that happened since the last one, in one transaction.
+
+Outcomes are written, the edges they decide are decided, works of other threads are done, and the
+next tasks are claimed in the contract's order, as many as there are free places. A turn that fails
+changes nothing: outcomes and works stay queued, and the next turn looks at the store before it
+believes its memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from inboxd.readiness import Ending, tree_status
+from inboxd.running.attempt import Attempt
+from inboxd.scheduling.cascade import Cascade, EndedTask, decide_edges, take_up_cascades
+from inboxd.scheduling.claiming import Claims, claim_tasks
+from inboxd.scheduling.endings import decide_outcome, outcome_name
+from inboxd.scheduling.memory import Memory
+from inboxd.store.claims import next_waiting_due, wake_waiting
+from inboxd.store.outcomes import (
+    AttemptEnd,
+    RequeuedTask,
+    StaleOutcome,
+    end_tasks,
+    give_back,
+    record_attempts,
+    requeue_tasks,
+    tasks_in_progress,
+)
+from inboxd.store.tables import TaskFlag, TaskState
+from inboxd.store.trees import (
+    TreeChange,
+    change_trees,
+    end_trees,
+    newly_accepted,
+    trees_to_end,
+)
+from inboxd.task import PlaceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from inboxd.clock import Clock
+    from inboxd.config.settings import RunSettings
+    from inboxd.scheduling.mailbox import EndedAttempt, Mailbox, Work
+    from inboxd.store.trees import OpenTree
+
+__all__ = ["EndedTree", "TurnListener", "Turns"]
+
+logger = logging.getLogger(__name__)
+
+#: Works are begun in a turn for at most so long; the rest is for the next one.
+_WORK_SECONDS = 0.04
+
+#: At most so many waiting tasks are released in a turn.
+_WOKEN_A_TURN = 10_000
+
+#: After a turn that failed, the next comes after so long, doubled each time up to the second.
+_BACK_OFF_SECONDS = (0.1, 5.0)
+
+
+class EndedTree(msgspec.Struct, frozen=True):
+    """A tree whose last task ended in this turn."""
+
+    tree: OpenTree
+    status: str
+    #: Microseconds since 1970, UTC.
+    ended_at: int
+
+
+class TurnListener:
+    """Who is told what a turn committed; called on the scheduler's thread, so it must be quick."""
+
+    def attempt_ended(self, attempt: Attempt, end: AttemptEnd | RequeuedTask) -> None:
+        """An attempt's outcome was recorded."""
+
+    def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
+        """Trees were accepted."""
+
+    def trees_ended(self, trees: Sequence[EndedTree]) -> None:
+        """Trees ended; their results are owed."""
+
+
+class _Turn:
+    """What one turn gathers until its commit."""
+
+    def __init__(self, now: int, outcomes: Sequence[EndedAttempt]) -> None:
+        self.now = now
+        self.outcomes = outcomes
+        self.taken: list[tuple[Attempt, AttemptEnd | RequeuedTask]] = []
+        self.changes: dict[int, TreeChange] = {}
+        #: Trees some of whose tasks changed in a way that can open or close a level.
+        self.dirty: set[int] = set()
+        #: Trees whose levels are to be found again even if they are not strict.
+        self.reopened: set[int] = set()
+        self.works: list[Work[Any]] = []
+        self.done: list[tuple[Work[Any], object]] = []
+        self.accepted: list[OpenTree] = []
+        self.ended: list[EndedTree] = []
+        self.claims = Claims()
+
+    def change(self, tree: int) -> TreeChange:
+        found = self.changes.get(tree)
+        if found is None:
+            found = self.changes[tree] = TreeChange()
+        return found
+
+
+class Turns:
+    """All turns of one store; used by one thread at a time."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        mailbox: Mailbox,
+        *,
+        clock: Clock,
+        settings: RunSettings,
+        executors: Mapping[str, bool],
+        listener: TurnListener,
+    ) -> None:
+        """
+        Args:
+            connection: the writer's.
+            mailbox: what other threads hand over.
+            clock: the time.
+            settings: places and limits.
+            executors: those that exist, and whether they look at inputs and params.
+            listener: is told what was committed.
+        """
+        self._connection = connection
+        self._mailbox = mailbox
+        self._clock = clock
+        self._settings = settings
+        self._executors = executors
+        self._listener = listener
+        self._memory = Memory()
+        self._doubt = True
+        self._claiming = True
+        self._places = {
+            PlaceKind.PROCESS: settings.places,
+            PlaceKind.ASYNC: settings.async_places,
+        }
+        #: Places that an attempt holds although its outcome is recorded.
+        self._held = dict.fromkeys(PlaceKind, 0)
+        self._busy = dict.fromkeys(PlaceKind, 0)
+        #: Kinds that may have claimable tasks beyond those that the last turn took.
+        self._claimable = dict.fromkeys(PlaceKind, True)
+        self._failures = 0
+        self._retry_at: int | None = None
+        self._random = random.Random()  # noqa: S311 - spreads retries, keeps no secret
+
+    @property
+    def failing_since_turns(self) -> int:
+        """How many turns in a row have failed; 0 when the last one was committed."""
+        return self._failures
+
+    @property
+    def running_count(self) -> int:
+        """How many attempts are handed over and have not come back."""
+        return len(self._memory.running)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, waits for its time or a turn, or may be claimed."""
+        memory = self._memory
+        return (
+            not memory.running
+            and not self._doubt
+            and not memory.cascading
+            and memory.next_waiting is None
+            and memory.levels.next_due is None
+            and not memory.levels.any_open
+            and not any(self._claimable.values())
+            and self._mailbox.is_empty
+        )
+
+    def stop_claiming(self) -> None:
+        """Start nothing from now on; outcomes and works are written as before."""
+        self._claiming = False
+
+    def hold_place(self, kind: int) -> None:
+        """Count a place as taken that an attempt keeps beyond its outcome."""
+        self._held[PlaceKind(kind)] += 1
+
+    def next_run(self) -> int | None:
+        """Return when the next turn is due (microseconds since 1970, UTC); None: when woken."""
+        if self._retry_at is not None:
+            return self._retry_at
+        now = self._clock.now_micros()
+        memory = self._memory
+        if self._mailbox.has_works or memory.cascading or self._doubt:
+            return now
+        if self._claiming and any(
+            self._claimable[kind] and self._free(kind) > 0 for kind in PlaceKind
+        ):
+            return now
+        dues = [due for due in (memory.next_waiting, memory.levels.next_due) if due is not None]
+        return min(dues, default=None)
+
+    def run(self) -> list[Attempt]:
+        """
+        Do one turn and return the attempts to hand over, in the order of their `start_seq`.
+
+        Never raises: a turn that fails is logged, changes nothing, and is repeated after a pause.
+        """
+        now = self._clock.now_micros()
+        if self._retry_at is not None and now < self._retry_at and self._clock_is_sane(now):
+            return []
+        for kind, count in self._mailbox.take_freed():
+            self._held[PlaceKind(kind)] -= count
+        turn = _Turn(now, self._mailbox.take_outcomes())
+        if not self._has_something_to_do(turn):
+            return []
+        try:
+            with self._connection.begin():
+                if self._doubt:
+                    self._reconcile(turn)
+                self._do(turn)
+        except Exception as error:  # the door between turns and APScheduler's loop
+            self._fail(turn, error)
+            return []
+        self._after_commit(turn)
+        return turn.claims.attempts
+
+    # -- one turn, inside its transaction ---------------------------------------------------
+
+    def _do(self, turn: _Turn) -> None:
+        connection, memory = self._connection, self._memory
+        ended = self._write_outcomes(turn)
+        if memory.cascading:
+            ended = [*take_up_cascades(connection), *ended]
+        if ended:
+            memory.fetch_trees(connection, {task.tree for task in ended})
+            cascade = decide_edges(
+                connection, ended, lambda number: memory.tree(connection, number), now=turn.now
+            )
+            self._note_cascade(turn, cascade)
+        else:
+            memory.cascading = False
+        self._do_works(turn)
+        self._wake(turn)
+        for number in turn.dirty | turn.reopened:
+            tree = memory.tree(connection, number)
+            if tree.strict or number in turn.reopened:
+                memory.look_at_levels(connection, tree, now=turn.now)
+        if self._claiming:
+            self._claim(turn)
+        self._write_trees(turn)
+        if turn.dirty or turn.accepted or turn.taken:
+            memory.next_waiting = next_waiting_due(connection)
+
+    def _write_outcomes(self, turn: _Turn) -> list[EndedTask]:
+        memory = self._memory
+        ends: list[AttemptEnd] = []
+        requeued: list[RequeuedTask] = []
+        history: list[tuple[int, int, int, int, int, str, str | None]] = []
+        cascading: list[EndedTask] = []
+        seen: set[int] = set()
+        for attempt, outcome, ended_at in turn.outcomes:
+            running = memory.running.get(attempt.task)
+            if running is None or running.number != attempt.number or attempt.task in seen:
+                logger.debug("late outcome ignored", extra={"event": "late_outcome"})
+                continue
+            seen.add(attempt.task)
+            task = running.task
+            end = decide_outcome(
+                running,
+                outcome,
+                ended_at=ended_at,
+                max_interruptions=self._settings.max_interruptions,
+                chance=self._random.random(),
+            )
+            turn.taken.append((attempt, end))
+            history.append(
+                (
+                    task.id,
+                    running.number,
+                    running.start_seq,
+                    running.started_at,
+                    ended_at,
+                    outcome_name(outcome),
+                    end.error,
+                )
+            )
+            if task.flags & TaskFlag.STRICT:
+                memory.note_running(task.tree, task.priority, task.flags, -1)
+                turn.dirty.add(task.tree)
+            if isinstance(end, RequeuedTask):
+                requeued.append(end)
+                turn.dirty.add(task.tree)
+                self._claimable[PlaceKind(task.kind)] = True
+                if end.state is TaskState.WAITING and task.flags & TaskFlag.STRICT:
+                    memory.levels.retry_waits(task.tree, task.priority, 1)
+                continue
+            ends.append(end)
+            change = turn.change(task.tree)
+            if end.state is TaskState.COMPLETED:
+                change.completed += 1
+                ending = Ending.COMPLETED
+            else:
+                ending = Ending.FAILED
+                if task.flags & TaskFlag.ALLOW_FAILURE:
+                    change.tolerated += 1
+                else:
+                    change.failed += 1
+            if task.flags & TaskFlag.HAS_DEPENDANTS:
+                cascading.append(EndedTask(task.id, task.tree, ending, task.id))
+        end_tasks(self._connection, ends)
+        requeue_tasks(self._connection, requeued)
+        if history:
+            record_attempts(self._connection, history)
+        return cascading
+
+    def _note_cascade(self, turn: _Turn, cascade: Cascade) -> None:
+        self._memory.cascading = cascade.unfinished
+        for tree, count in cascade.skipped.items():
+            turn.change(tree).skipped += count
+        if cascade.touched:
+            turn.dirty |= cascade.touched
+            self._claimable = dict.fromkeys(PlaceKind, True)
+
+    def _do_works(self, turn: _Turn) -> None:
+        connection, memory = self._connection, self._memory
+        begun = self._clock.monotonic()
+        while (work := self._mailbox.take_work()) is not None:
+            turn.works.append(work)
+            try:
+                with connection.begin_nested():
+                    turn.done.append((work, work.run(connection)))
+            except DBAPIError:
+                raise  # the store's trouble, not the work's: the whole turn is repeated
+            except Exception as error:
+                turn.works.pop()
+                work.future.set_exception(error)
+            if self._clock.monotonic() - begun > _WORK_SECONDS:
+                break
+        if not turn.works:
+            return
+        turn.accepted = newly_accepted(connection, after=memory.last_acceptance)
+        for tree in turn.accepted:
+            memory.add_tree(tree)
+            if memory.has_levels(tree):
+                turn.reopened.add(tree.id)
+        if turn.accepted:
+            self._claimable = dict.fromkeys(PlaceKind, True)
+
+    def _wake(self, turn: _Turn) -> None:
+        memory = self._memory
+        turn.reopened.update(memory.levels.due_trees(turn.now))
+        due = next_waiting_due(self._connection) if turn.dirty else memory.next_waiting
+        if due is not None and due <= turn.now:
+            for task in wake_waiting(self._connection, now=turn.now, limit=_WOKEN_A_TURN):
+                turn.dirty.add(task.tree)
+                if task.attempt and task.flags & TaskFlag.STRICT:
+                    memory.levels.retry_waits(task.tree, task.priority, -1)
+        if turn.dirty or turn.reopened:
+            self._claimable = dict.fromkeys(PlaceKind, True)
+
+    def _claim(self, turn: _Turn) -> None:
+        ended = dict.fromkeys(PlaceKind, 0)
+        for attempt, _ in turn.taken:
+            ended[PlaceKind(self._memory.running[attempt.task].task.kind)] += 1
+        for kind in PlaceKind:
+            free = self._free(kind) + ended[kind]
+            if free > 0 and self._claimable[kind]:
+                self._claimable[kind] = claim_tasks(
+                    self._connection,
+                    self._memory,
+                    turn.claims,
+                    kind,
+                    free,
+                    now=turn.now,
+                    executors=self._executors,
+                    default_timeout=self._settings.default_timeout_seconds,
+                )
+        for number in turn.claims.starting_trees:
+            turn.change(number).started = True
+
+    def _write_trees(self, turn: _Turn) -> None:
+        if not turn.changes:
+            return
+        connection, memory = self._connection, self._memory
+        memory.fetch_trees(connection, turn.changes)
+        change_trees(connection, turn.changes.items(), turn.now)
+        for number, change in turn.changes.items():
+            tree = memory.tree(connection, number)
+            tree.open -= change.ended
+            tree.failed += change.failed
+            tree.cancelled += change.cancelled
+            if tree.started_at is None:
+                tree.started_at = turn.now
+            if tree.open == 0:
+                status = tree_status(
+                    open_tasks=0, started=True, failed=tree.failed, cancelled=tree.cancelled
+                )
+                turn.ended.append(EndedTree(tree, status.value, turn.now))
+        if turn.ended:
+            end_trees(connection, [(one.tree.id, one.status, one.ended_at) for one in turn.ended])
+
+    def _reconcile(self, turn: _Turn) -> None:
+        """After a turn that failed, or at the start: look at what the store really says."""
+        memory = self._memory
+        believed = {number: entry.number for number, entry in memory.running.items()}
+        recorded = dict(tasks_in_progress(self._connection))
+        give_back(
+            self._connection,
+            [
+                (task, attempt)
+                for task, attempt in recorded.items()
+                if believed.get(task) != attempt
+            ],
+        )
+        for number, attempt in believed.items():
+            if recorded.get(number) != attempt:
+                # Its outcome was committed by the turn whose end was not known.
+                entry = memory.running.pop(number)
+                self._busy[PlaceKind(entry.task.kind)] -= 1
+        memory.load(self._connection, now=turn.now)
+        self._claimable = dict.fromkeys(PlaceKind, True)
+        for number in trees_to_end(self._connection):
+            turn.change(number)
+
+    # -- around it ------------------------------------------------------------------------------
+
+    def _has_something_to_do(self, turn: _Turn) -> bool:
+        memory = self._memory
+        if turn.outcomes or self._mailbox.has_works or self._doubt or memory.cascading:
+            return True
+        dues = (memory.next_waiting, memory.levels.next_due)
+        if any(due is not None and due <= turn.now for due in dues):
+            return True
+        return self._claiming and any(
+            self._claimable[kind] and self._free(kind) > 0 for kind in PlaceKind
+        )
+
+    def _after_commit(self, turn: _Turn) -> None:
+        memory = self._memory
+        if self._failures:
+            logger.warning(
+                "store works again", extra={"event": "store_recovered", "turns": self._failures}
+            )
+        self._doubt = False
+        self._failures = 0
+        self._retry_at = None
+        for attempt, _ in turn.taken:
+            entry = memory.running.pop(attempt.task)
+            self._busy[PlaceKind(entry.task.kind)] -= 1
+        for entry in turn.claims.running:
+            memory.running[entry.task.id] = entry
+            self._busy[PlaceKind(entry.task.kind)] += 1
+        for ended in turn.ended:
+            memory.forget_tree(ended.tree.id)
+        for work, result in turn.done:
+            work.future.set_result(result)
+        for attempt, end in turn.taken:
+            self._listener.attempt_ended(attempt, end)
+        if turn.accepted:
+            self._listener.trees_accepted(turn.accepted)
+        if turn.ended:
+            self._listener.trees_ended(turn.ended)
+
+    def _fail(self, turn: _Turn, error: Exception) -> None:
+        self._mailbox.give_outcomes_back(turn.outcomes)
+        self._mailbox.give_works_back(turn.works)
+        self._doubt = True
+        self._failures += 1
+        first, longest = _BACK_OFF_SECONDS
+        pause = min(first * 2 ** min(self._failures - 1, 10), longest)
+        if isinstance(error, StaleOutcome) and self._failures == 1:
+            pause = 0.0
+        self._retry_at = self._clock.now_micros() + int(pause * 1_000_000)
+        known = isinstance(error, SQLAlchemyError | StaleOutcome)
+        logger.error(
+            "turn failed; it is repeated in %.1f s: %s",
+            pause,
+            error,
+            exc_info=None if known else error,
+            extra={"event": "turn_failed", "turns": self._failures},
+        )
+
+    def _clock_is_sane(self, now: int) -> bool:
+        """Whether the back-off ends soon; after a step back of the clock it would last for ever."""
+        assert self._retry_at is not None  # noqa: S101 - for the type checker
+        return self._retry_at - now <= _BACK_OFF_SECONDS[1] * 1_000_000
+
+    def _free(self, kind: PlaceKind) -> int:
+        return self._places[kind] - self._busy[kind] - self._held[kind]

@@ -1,0 +1,270 @@
+"""
+How a tree comes into the store. Every function runs inside a transaction of the writer.
+
+A small tree arrives whole and ready in one call. The rows of a large one arrive parked, chunk by
+chunk, in transactions of their own; `accept_tree`, one UPDATE of one row, makes it count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from inboxd.store.tables import TaskFlag, TaskState
+from inboxd.task import Delivery, EdgeOn, Join
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from inboxd.task import RetryPolicy, TaskSpec
+
+__all__ = [
+    "SMALL_TREE",
+    "TreeHeader",
+    "accept_tree",
+    "delete_unaccepted_trees",
+    "insert_small_tree",
+    "insert_tasks",
+    "reserve_tree",
+]
+
+#: A tree of at most this many tasks is inserted ready, in one transaction: some 20 ms.
+SMALL_TREE = 2_000
+
+#: EdgeOn by its number in `edges.holds_on`.
+EDGE_ONS = (EdgeOn.SUCCESS, EdgeOn.FAILURE, EdgeOn.END)
+
+_EDGE_NUMBERS = {on: number for number, on in enumerate(EDGE_ONS)}
+
+_INSERT_TREE = """
+INSERT INTO trees (public_id, name, file_name, sha256, owner, idempotency_key, user_id, other,
+    strict_priority, first_task, task_count, received_at, open)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
+    (SELECT coalesce((SELECT first_task + task_count FROM trees ORDER BY id DESC LIMIT 1), 1)),
+    ?, ?, ?)
+RETURNING id, first_task
+"""
+
+_INSERT_TASK = """
+INSERT INTO tasks (id, tree, local_id, name, parent, state, kind, priority, due_at, acceptance,
+    flags, executor, unmet, undecided, retry, timeout, attempt)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+"""
+
+_INSERT_DETAILS = "INSERT INTO task_details (task, inputs, params, other) VALUES (?, ?, ?, ?)"
+
+_INSERT_EDGE = "INSERT INTO edges (dependency, dependant, holds_on) VALUES (?, ?, ?)"
+
+_LAST_ACCEPTANCE = (
+    "SELECT acceptance, accepted_at FROM trees WHERE acceptance IS NOT NULL"
+    " ORDER BY acceptance DESC LIMIT 1"
+)
+
+
+class TreeHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """A tree as it comes in, without its tasks."""
+
+    public_id: str
+    task_count: int
+    #: Microseconds since 1970, UTC.
+    received_at: int
+    name: str | None = None
+    #: The name of the file as it was dropped; None when it came another way.
+    file_name: bytes | None = None
+    sha256: str | None = None
+    #: The uid of the file's owner.
+    owner: int | None = None
+    idempotency_key: str | None = None
+    user_id: str | None = None
+    #: JSON object with `metadata` and `x-…` of the envelope.
+    other: bytes | None = None
+    strict_priority: bool = False
+
+
+def reserve_tree(connection: Connection, header: TreeHeader) -> int:
+    """Insert the row of a tree that is not accepted yet, and return its internal number."""
+    return _insert_tree(connection, header)[0]
+
+
+def insert_tasks(connection: Connection, tree: int, specs: Sequence[TaskSpec]) -> None:
+    """Insert a chunk of the tasks of a large tree, parked; at most `SMALL_TREE` of them."""
+    row = connection.exec_driver_sql(
+        "SELECT first_task, strict_priority FROM trees WHERE id = ? AND accepted_at IS NULL",
+        (tree,),
+    ).one()
+    _insert_specs(
+        connection, tree, specs, first=row[0], strict=bool(row[1]), accepted_at=None, acceptance=0
+    )
+
+
+def accept_tree(connection: Connection, tree: int, now: int) -> None:
+    """
+    Accept a tree whose rows are all there: from the commit on it runs.
+
+    Args:
+        connection: in a transaction of the writer.
+        tree: its internal number.
+        now: microseconds since 1970, UTC; the time of acceptance unless an earlier tree has that
+            or a later one, since acceptance times only rise.
+    """
+    acceptance, accepted_at = _next_acceptance(connection, now)
+    connection.exec_driver_sql(
+        "UPDATE trees SET accepted_at = ?, acceptance = ? WHERE id = ? AND accepted_at IS NULL",
+        (accepted_at, acceptance, tree),
+    )
+
+
+def insert_small_tree(
+    connection: Connection, header: TreeHeader, specs: Sequence[TaskSpec], now: int
+) -> int:
+    """Insert and accept a tree of at most `SMALL_TREE` tasks, and return its internal number."""
+    tree, first = _insert_tree(connection, header)
+    acceptance, accepted_at = _next_acceptance(connection, now)
+    connection.exec_driver_sql(
+        "UPDATE trees SET accepted_at = ?, acceptance = ? WHERE id = ?",
+        (accepted_at, acceptance, tree),
+    )
+    _insert_specs(
+        connection, tree, specs, first=first, strict=header.strict_priority,
+        accepted_at=accepted_at, acceptance=acceptance,
+    )  # fmt: skip
+    return tree
+
+
+def delete_unaccepted_trees(connection: Connection) -> int:
+    """Delete what a crash left of trees that were never accepted; return how many trees."""
+    rows = connection.exec_driver_sql(
+        "SELECT id, first_task, first_task + task_count FROM trees"
+        " WHERE ended_at IS NULL AND accepted_at IS NULL"
+    ).fetchall()
+    for tree, first, end in rows:
+        connection.exec_driver_sql(
+            "DELETE FROM edges WHERE dependency >= ? AND dependency < ?", (first, end)
+        )
+        connection.exec_driver_sql(
+            "DELETE FROM task_details WHERE task >= ? AND task < ?", (first, end)
+        )
+        connection.exec_driver_sql("DELETE FROM tasks WHERE id >= ? AND id < ?", (first, end))
+        connection.exec_driver_sql("DELETE FROM trees WHERE id = ?", (tree,))
+    return len(rows)
+
+
+def _insert_tree(connection: Connection, header: TreeHeader) -> tuple[int, int]:
+    row = connection.exec_driver_sql(
+        _INSERT_TREE,
+        (
+            header.public_id,
+            header.name,
+            header.file_name,
+            header.sha256,
+            header.owner,
+            header.idempotency_key,
+            header.user_id,
+            _text(header.other),
+            int(header.strict_priority),
+            header.task_count,
+            header.received_at,
+            header.task_count,
+        ),
+    ).one()
+    return row[0], row[1]
+
+
+def _next_acceptance(connection: Connection, now: int) -> tuple[int, int]:
+    last = connection.exec_driver_sql(_LAST_ACCEPTANCE).one_or_none()
+    if last is None:
+        return 1, now
+    return last[0] + 1, max(now, last[1] + 1)
+
+
+def _insert_specs(
+    connection: Connection,
+    tree: int,
+    specs: Sequence[TaskSpec],
+    *,
+    first: int,
+    strict: bool,
+    accepted_at: int | None,
+    acceptance: int,
+) -> None:
+    tasks: list[tuple[object, ...]] = []
+    details: list[tuple[object, ...]] = []
+    edges: list[tuple[int, int, int]] = []
+    for spec in specs:
+        number = first + spec.position
+        has_details = not (spec.inputs is None and spec.params is None and spec.other is None)
+        tasks.append(
+            (
+                number,
+                tree,
+                spec.id,
+                None if spec.name == spec.id else spec.name,
+                None if spec.parent is None else first + spec.parent,
+                _first_state(spec, strict=strict, accepted_at=accepted_at),
+                int(spec.kind),
+                spec.priority,
+                max(accepted_at or 0, spec.not_before_micros or 0),
+                acceptance,
+                _flags(spec, strict=strict, has_details=has_details),
+                spec.executor,
+                _unmet(spec),
+                len(spec.edges) if spec.join is Join.ANY else 0,
+                _retry(spec.retry),
+                spec.timeout_seconds,
+            )
+        )
+        if has_details:
+            details.append((number, _text(spec.inputs), _text(spec.params), _text(spec.other)))
+        for edge in spec.edges:
+            edges.append((first + edge.dependency, number, _EDGE_NUMBERS[edge.on]))
+    connection.exec_driver_sql(_INSERT_TASK, tasks)
+    if details:
+        connection.exec_driver_sql(_INSERT_DETAILS, details)
+    if edges:
+        connection.exec_driver_sql(_INSERT_EDGE, edges)
+
+
+def _unmet(spec: TaskSpec) -> int:
+    if not spec.edges:
+        return 0
+    return 1 if spec.join is Join.ANY else len(spec.edges)
+
+
+def _first_state(spec: TaskSpec, *, strict: bool, accepted_at: int | None) -> int:
+    if spec.edges:
+        return int(TaskState.BLOCKED)
+    if accepted_at is None:
+        return int(TaskState.PARKED)
+    if (spec.not_before_micros or 0) > accepted_at:
+        return int(TaskState.WAITING)
+    return int(TaskState.PARKED if strict else TaskState.READY)
+
+
+def _flags(spec: TaskSpec, *, strict: bool, has_details: bool) -> int:
+    flags = 0
+    if spec.join is Join.ANY:
+        flags |= TaskFlag.JOIN_ANY.value
+    if spec.allow_failure:
+        flags |= TaskFlag.ALLOW_FAILURE.value
+    if spec.delivery is Delivery.AT_MOST_ONCE:
+        flags |= TaskFlag.AT_MOST_ONCE.value
+    if strict:
+        flags |= TaskFlag.STRICT.value
+    if spec.has_dependants:
+        flags |= TaskFlag.HAS_DEPENDANTS.value
+    if has_details:
+        flags |= TaskFlag.HAS_DETAILS.value
+    return flags
+
+
+def _retry(policy: RetryPolicy | None) -> str | None:
+    if policy is None or policy.limit == 0:
+        return None
+    return msgspec.json.encode(policy).decode()
+
+
+def _text(document: bytes | None) -> str | None:
+    return None if document is None else document.decode()

@@ -1,0 +1,1 @@
+"""The steps of the schema, forward only, applied by Alembic at start."""

@@ -1,0 +1,82 @@
+"""
+The schema's version: a new database is made, an older one migrated, any other refused.
+
+Alembic is imported only when there is something to do: it takes longer than the rest of a start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inboxd.errors import StoreError
+from inboxd.store.tables import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["HEAD", "migrate", "schema_version"]
+
+#: The newest step in `migrations/versions`.
+HEAD = "0001"
+
+
+def schema_version(connection: Connection) -> str | None:
+    """
+    Return the version of the database's schema, None for an empty database.
+
+    Raises:
+        StoreError: the database is another program's.
+    """
+    tables = {
+        row[0]
+        for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+    }
+    if not tables:
+        return None
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+    if application != APPLICATION_ID or "alembic_version" not in tables:
+        raise StoreError(
+            "this database belongs to another program (it is not marked as inboxd's); "
+            "it was left as it is: give inboxd a file of its own by [store] url"
+        )
+    version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if version is None else str(version)
+
+
+def migrate(engine: Engine) -> None:
+    """
+    Bring the database to the newest schema, in one transaction.
+
+    Args:
+        engine: the writer's.
+
+    Raises:
+        StoreError: the database is newer than this program, or another program's.
+    """
+    with engine.begin() as connection:
+        version = schema_version(connection)
+        if version == HEAD:
+            return
+        known = {path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py")}
+        if version is not None and version not in known:
+            raise StoreError(
+                f"this database has schema {version}, which is newer than this inboxd knows "
+                f"({HEAD}); it was left as it is: run the newer inboxd, or give this one "
+                "a state directory of its own"
+            )
+        _upgrade(connection)
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_VERSIONS.parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
