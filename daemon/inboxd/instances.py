@@ -69,6 +69,8 @@ class Instance:
     is_running: bool | None
     #: The daemon's pid, where it is known.
     pid: int | None
+    #: The daemon's version, where it is known.
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +192,7 @@ def _named_instance(
     settings = load_settings(config=config, overrides=overrides, environ=environ, cwd=cwd)
     for each in running:
         if each.state.resolve() == settings.state.path.resolve():
-            return Instance(settings=settings, is_running=True, pid=each.pid)
+            return Instance(settings=settings, is_running=True, pid=each.pid, version=each.version)
     return _not_registered(settings)
 
 
@@ -207,7 +209,7 @@ def _running(entry: RunningInstance, *, environ: Mapping[str, str], cwd: Path) -
         settings = settings_from_files(files, overrides=where, environ=_neutral(environ), cwd=cwd)
     except ConfigurationError:  # edited since it started; where things are it says itself
         settings = settings_from_files([], overrides=where, environ=_neutral(environ), cwd=cwd)
-    return Instance(settings=settings, is_running=True, pid=entry.pid)
+    return Instance(settings=settings, is_running=True, pid=entry.pid, version=entry.version)
 
 
 def _neutral(environ: Mapping[str, str]) -> dict[str, str]:

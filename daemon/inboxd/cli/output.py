@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 import click
 
-__all__ = ["note", "print_json", "problem"]
+__all__ = ["note", "print_json", "problem", "styled"]
 
 
 def print_json(value: Any) -> None:
@@ -17,16 +18,23 @@ def print_json(value: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the person something that is no data, on stderr."""
+    """Tell the person something that is no data, on stderr; *text* must be safe to show."""
     click.echo(text, err=True)
 
 
 def problem(text: str) -> None:
     """Tell the person what went wrong, on stderr; *text* must be safe to show."""
-    click.echo(click.style("inboxd: ", fg="red", bold=True) + text, err=True, color=_colour())
+    click.echo(f"{styled('inboxd:', fg='red', err=True)} {text}", err=True)
 
 
-def _colour() -> bool:
-    import os
+def styled(text: str, *, fg: str, err: bool = False) -> str:
+    """
+    Return the text in a colour where the person wants and can see one.
 
-    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    That is on a terminal (stdout's, or stderr's with *err*), unless `NO_COLOR` is set to anything
+    (no-color.org) or the terminal is dumb.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return text
+    return click.style(text, fg=fg)

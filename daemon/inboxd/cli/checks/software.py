@@ -1,0 +1,75 @@
+"""The versions of what inboxd stands on, and the plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inboxd.cli.checks.finding import Finding, failed, good, warned
+from inboxd.names import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from inboxd.config.settings import Settings
+
+__all__ = ["check_plugins", "check_sqlite", "check_versions"]
+
+#: sqlite.org/wal.html#walresetbug: in a WAL database two connections that write or checkpoint at
+#: one instant can corrupt it. These versions have it; inboxd lets only one connection do either.
+_WAL_RESET_FIRST = (3, 7, 0)
+_WAL_RESET_LAST = (3, 51, 2)
+
+
+def check_versions(versions: Mapping[str, str]) -> Iterator[Finding]:
+    """Say which versions are installed; `versions` as `inboxd version` prints them."""
+    listed = ", ".join(f"{name} {text}" for name, text in versions.items() if name != "sqlite")
+    if "not installed" in versions.values():
+        yield failed(
+            "versions",
+            listed,
+            "install inboxd again, with what it depends on: pip install --force-reinstall inboxd",
+        )
+    else:
+        yield good("versions", listed)
+
+
+def check_sqlite(version: tuple[int, ...], shown: str) -> Iterator[Finding]:
+    """Say whether the SQLite library has the WAL-reset bug."""
+    if _WAL_RESET_FIRST <= version <= _WAL_RESET_LAST:
+        yield warned(
+            "sqlite",
+            f"{shown} has the WAL-reset bug: two connections that write or checkpoint at one"
+            " instant can corrupt the database; inboxd writes by one connection only, other"
+            " programs must not write to its database",
+            "pip install pysqlite3 (it brings 3.51.3 or newer), or use a Python whose SQLite is"
+            " 3.51.3 or newer",
+        )
+    else:
+        yield good("sqlite", shown)
+
+
+def check_plugins(settings: Settings) -> Iterator[Finding]:
+    """Load the plugins as the daemon would, and say which are broken and what they offer."""
+    from inboxd.plugins.manager import load_plugins  # not needed for --help
+
+    plugins = load_plugins(settings)
+    for broken in plugins.broken:
+        distribution = f" of {escaped(broken.distribution)}" if broken.distribution else ""
+        yield failed(
+            "plugins",
+            f"{escaped(broken.name)}{distribution} cannot be used: {escaped(broken.reason)}",
+            "update or uninstall its distribution, or name it in [plugins] disable",
+        )
+    names = ", ".join(escaped(name) for name in sorted(plugins.executors))
+    if names:
+        yield good("executors", names)
+    else:
+        yield failed(
+            "executors",
+            "none is installed and enabled, so every task is refused",
+            "look at [plugins] and [executors.…] in `inboxd config show`",
+        )
+    off = sorted(name for name, each in settings.executors.items() if not each.enabled)
+    if off:
+        switched_off = ", ".join(escaped(name) for name in off)
+        yield good("executors", f"switched off by the configuration: {switched_off}")

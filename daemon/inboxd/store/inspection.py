@@ -1,0 +1,102 @@
+"""Looking at a database without changing it, for `inboxd doctor`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from inboxd.errors import StoreError
+from inboxd.store.engine import database_path, open_reader
+from inboxd.store.schema import schema_version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+__all__ = ["DatabaseReport", "inspect_database"]
+
+#: Between looks at the clock, in steps of SQLite's virtual machine: well under a millisecond.
+_STEPS = 10_000
+_MOST_PROBLEMS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseReport:
+    """What was seen of a database."""
+
+    path: Path
+    #: None: there is no file.
+    size_bytes: int | None
+    wal_bytes: int = 0
+    #: The newest step of the migrations that was applied; None for an empty database.
+    version: str | None = None
+    #: What `quick_check` complains about, the first ten.
+    problems: tuple[str, ...] = ()
+    #: False: `quick_check` was given up for lack of time.
+    was_checked: bool = False
+    #: Why it could not be read at all.
+    error: str | None = None
+
+
+def inspect_database(url: str, *, seconds: float) -> DatabaseReport:
+    """
+    Return what can be seen of the database by reading alone.
+
+    Args:
+        url: as in `[store] url`.
+        seconds: how long the check may take: a reader keeps the write-ahead log from shrinking.
+
+    Raises:
+        ConfigurationError: the URL is none that can be used.
+    """
+    path = database_path(url)
+    try:
+        size = path.stat().st_size
+        log = path.with_name(f"{path.name}-wal")
+        wal_bytes = log.stat().st_size if log.exists() else 0
+    except FileNotFoundError:
+        return DatabaseReport(path=path, size_bytes=None)
+    except OSError as error:
+        return DatabaseReport(path=path, size_bytes=None, error=str(error.strerror))
+    engine = open_reader(url)
+    try:
+        with engine.connect() as connection:
+            version = schema_version(connection)
+            problems, was_checked = _quick_check(connection, seconds=seconds)
+    except StoreError as error:
+        return DatabaseReport(path=path, size_bytes=size, wal_bytes=wal_bytes, error=str(error))
+    except DBAPIError as error:
+        text = str(error.orig)
+        return DatabaseReport(path=path, size_bytes=size, wal_bytes=wal_bytes, error=text)
+    finally:
+        engine.dispose()
+    return DatabaseReport(
+        path=path,
+        size_bytes=size,
+        wal_bytes=wal_bytes,
+        version=version,
+        problems=problems,
+        was_checked=was_checked,
+    )
+
+
+def _quick_check(connection: Connection, *, seconds: float) -> tuple[tuple[str, ...], bool]:
+    """Return what SQLite complains about, and whether it came to the end in time."""
+    end = time.monotonic() + seconds
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 # None only for a connection that was closed
+    driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+    try:
+        rows = connection.exec_driver_sql(f"PRAGMA quick_check({_MOST_PROBLEMS})").all()
+    except DBAPIError as error:
+        if time.monotonic() > end and "interrupted" in str(error.orig):
+            return (), False
+        raise
+    finally:
+        driver.set_progress_handler(None, 0)
+    lines = tuple(str(row[0]) for row in rows)
+    return (() if lines == ("ok",) else lines), True
