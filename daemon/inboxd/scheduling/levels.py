@@ -14,7 +14,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-from inboxd.store.acceptance import SMALL_TREE
 from inboxd.store.claims import (
     parked_levels,
     parked_tasks,
@@ -39,7 +38,8 @@ _Level = tuple[int, int, int, int]  # priority, accepted_at, acceptance, tree
 class Levels:
     """The open levels of each kind of place, in the contract's order."""
 
-    def __init__(self) -> None:
+    def __init__(self, small_tree: int) -> None:
+        self._small_tree = small_tree
         self._open: dict[int, list[_Level]] = {}
         #: Of each tree: (kind, level) as they stand in `_open`.
         self._of_tree: dict[int, list[tuple[int, _Level]]] = {}
@@ -63,7 +63,7 @@ class Levels:
         self._retrying.clear()
         for tree, priority, count in retrying_strict(connection):
             self._retrying.setdefault(tree, {})[priority] = count
-        for number in trees_with_parked_tasks(connection, SMALL_TREE):
+        for number in trees_with_parked_tasks(connection, self._small_tree):
             self.look(connection, trees(number), running_priorities(number), now=now)
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inboxd.scheduling.levels import Levels
-from inboxd.store.acceptance import SMALL_TREE
 from inboxd.store.claims import next_waiting_due, start_seq_mark
 from inboxd.store.tables import TaskFlag
 from inboxd.store.trees import load_trees
@@ -35,8 +34,10 @@ _START_SEQ_CHUNK = 10_000
 class Memory:
     """The turns' view of the store."""
 
-    def __init__(self) -> None:
-        self.levels = Levels()
+    def __init__(self, small_tree: int) -> None:
+        """The rows of a tree with more tasks than *small_tree* come in parked."""
+        self._small_tree = small_tree
+        self.levels = Levels(small_tree)
         #: By task number; what was handed over and has not come back.
         self.running: dict[int, RunningTask] = {}
         #: The earliest due time of a waiting task.
@@ -102,7 +103,7 @@ class Memory:
 
     def has_levels(self, tree: OpenTree) -> bool:
         """Whether rows of this tree may be parked."""
-        return tree.strict or tree.task_count > SMALL_TREE
+        return tree.strict or tree.task_count > self._small_tree
 
     def note_running(self, tree: int, priority: int, flags: int, change: int) -> None:
         """Count a task of a strict tree that starts (+1) or ends (-1)."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from inboxd.running.leftovers import end_leftovers
 from inboxd.scheduling.endings import RunningTask, decide_outcome
 from inboxd.store.acceptance import delete_unaccepted_trees
 from inboxd.store.claims import Candidate, restore_executors
@@ -29,8 +28,7 @@ from inboxd.store.trees import TreeChange, change_trees
 from inboxd.task import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -44,7 +42,7 @@ logger = logging.getLogger(__name__)
 def recover(
     connection: Connection,
     *,
-    state: Path,
+    end_leftovers: Callable[[Sequence[tuple[str, int, int]]], None],
     clock: Clock,
     max_interruptions: int,
     executors: Mapping[str, bool],
@@ -54,7 +52,8 @@ def recover(
 
     Args:
         connection: the writer's; nothing else uses the store yet.
-        state: the state directory.
+        end_leftovers: ends what still lives of attempts, each (tree's public id, position in
+            the file, attempt's number), and returns when it is gone.
         clock: the time.
         max_interruptions: crashes after which a task is not run again.
         executors: those that exist; tasks that wait for one of them may run again.
@@ -64,9 +63,7 @@ def recover(
         restored = restore_executors(connection, list(executors))
         interrupted = interrupted_tasks(connection)
     if interrupted:
-        end_leftovers(
-            state, [(one.tree_id, one.position, one.row[_ATTEMPT]) for one in interrupted]
-        )
+        end_leftovers([(one.tree_id, one.position, one.row[_ATTEMPT]) for one in interrupted])
     now = clock.now_micros()
     with connection.begin():
         ends: list[AttemptEnd] = []

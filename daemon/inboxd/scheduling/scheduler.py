@@ -18,7 +18,6 @@ from inboxd.scheduling.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
 
@@ -94,19 +93,19 @@ class Scheduler:
         self._started = False
         self._stopped = False
 
-    def start(self, state: Path) -> None:
+    def start(self, end_leftovers: Callable[[Sequence[tuple[str, int, int]]], None]) -> None:
         """
         Recover what an earlier daemon left in progress, then begin the turns.
 
         Args:
-            state: the state directory, whose attempts' locks say which processes still live.
+            end_leftovers: see `recovery.recover`.
         """
         if self._started:
             return
         self._started = True
         recover(
             self._connection,
-            state=state,
+            end_leftovers=end_leftovers,
             clock=self._clock,
             max_interruptions=self._settings.max_interruptions,
             executors=self._executors,

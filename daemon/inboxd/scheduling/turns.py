@@ -22,6 +22,7 @@ from inboxd.scheduling.cascade import Cascade, EndedTask, decide_edges, take_up_
 from inboxd.scheduling.claiming import Claims, claim_tasks
 from inboxd.scheduling.endings import decide_outcome, outcome_name
 from inboxd.scheduling.memory import Memory
+from inboxd.store.acceptance import SMALL_TREE
 from inboxd.store.claims import next_waiting_due, wake_waiting
 from inboxd.store.outcomes import (
     AttemptEnd,
@@ -126,6 +127,7 @@ class Turns:
         settings: RunSettings,
         executors: Mapping[str, bool],
         listener: TurnListener,
+        small_tree: int = SMALL_TREE,
     ) -> None:
         """
         Args:
@@ -135,6 +137,7 @@ class Turns:
             settings: places and limits.
             executors: those that exist, and whether they look at inputs and params.
             listener: is told what was committed.
+            small_tree: the rows of a tree with more tasks come in parked.
         """
         self._connection = connection
         self._mailbox = mailbox
@@ -142,7 +145,7 @@ class Turns:
         self._settings = settings
         self._executors = executors
         self._listener = listener
-        self._memory = Memory()
+        self._memory = Memory(small_tree)
         self._doubt = True
         self._claiming = True
         self._places = {

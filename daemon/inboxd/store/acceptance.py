@@ -206,7 +206,7 @@ def _insert_specs(
                 _first_state(spec, strict=strict, accepted_at=accepted_at),
                 int(spec.kind),
                 spec.priority,
-                max(accepted_at or 0, spec.not_before_micros or 0),
+                _due_at(spec, strict=strict, accepted_at=accepted_at),
                 acceptance,
                 _flags(spec, strict=strict, has_details=has_details),
                 spec.executor,
@@ -241,6 +241,15 @@ def _first_state(spec: TaskSpec, *, strict: bool, accepted_at: int | None) -> in
     if (spec.not_before_micros or 0) > accepted_at:
         return int(TaskState.WAITING)
     return int(TaskState.PARKED if strict else TaskState.READY)
+
+
+def _due_at(spec: TaskSpec, *, strict: bool, accepted_at: int | None) -> int:
+    not_before = spec.not_before_micros or 0
+    if accepted_at is None:
+        return not_before
+    if strict:
+        return not_before if not_before > accepted_at else 0
+    return max(accepted_at, not_before)
 
 
 def _flags(spec: TaskSpec, *, strict: bool, has_details: bool) -> int:

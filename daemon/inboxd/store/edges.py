@@ -91,7 +91,8 @@ def count_down(
     """
     connection.exec_driver_sql(
         "UPDATE tasks SET unmet = max(unmet - ?1, 0), undecided = max(undecided - ?1, 0),"
-        " due_at = max(due_at, ?2), acceptance = ?3,"
+        " due_at = CASE WHEN due_at > ?2 THEN due_at WHEN flags & 8 THEN 0 ELSE ?2 END,"
+        " acceptance = ?3,"
         " state = CASE WHEN unmet > ?1 THEN 0 WHEN due_at > ?4 THEN 3"
         " WHEN flags & 8 THEN 1 ELSE 2 END"
         " WHERE id = ?5 AND state = 0",

@@ -99,7 +99,9 @@ def requeue_tasks(connection: Connection, requeued: Sequence[RequeuedTask]) -> N
     _expect_all(
         connection,
         # A row of a large tree learns its order of acceptance only here.
-        "UPDATE tasks SET state = ?, due_at = ?, result = ?, error = ?, failures = ?,"
+        "UPDATE tasks SET state = ?,"
+        " due_at = CASE WHEN flags & 8 AND ?2 <= (SELECT accepted_at FROM trees"
+        " WHERE id = tasks.tree) THEN 0 ELSE ?2 END, result = ?, error = ?, failures = ?,"
         " interruptions = ?, acceptance = (SELECT acceptance FROM trees WHERE id = tasks.tree)"
         " WHERE id = ? AND attempt = ? AND state = 10",
         [
@@ -172,7 +174,8 @@ def give_back(connection: Connection, tasks: Iterable[tuple[int, int]]) -> None:
     if rows:
         connection.exec_driver_sql(
             "UPDATE tasks SET state = CASE WHEN flags & 8 THEN 1 ELSE 2 END,"
-            " due_at = max(due_at, (SELECT accepted_at FROM trees WHERE id = tasks.tree)),"
+            " due_at = CASE WHEN flags & 8 THEN due_at"
+            " ELSE max(due_at, (SELECT accepted_at FROM trees WHERE id = tasks.tree)) END,"
             " acceptance = (SELECT acceptance FROM trees WHERE id = tasks.tree)"
             " WHERE id = ? AND attempt = ? AND state = 10",
             rows,

@@ -168,7 +168,8 @@ tasks = Table(
     #: PlaceKind.
     Column("kind", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
-    #: Latest of acceptance, `not_before` and the end of a back-off; 0 until acceptance is known.
+    #: Latest of acceptance, `not_before` and the end of a back-off. Rows that can be parked have 0
+    #: for acceptance: those of a large tree, before it is known, and those of a strict one.
     Column("due_at", Integer, nullable=False),
     #: The tree's order of acceptance; 0 until it is known.
     Column("acceptance", Integer, nullable=False),
