@@ -1,0 +1,195 @@
+"""`inboxd submit`: checks a task file, drops it in the inbox, waits for the answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from inboxd.cli.exit_codes import ExitCode
+from inboxd.cli.options import Verb, json_option, where_options
+from inboxd.cli.output import note, print_json
+from inboxd.errors import DaemonNotReachable
+from inboxd.ids import short_id
+from inboxd.names import display_file_name, escaped
+
+if TYPE_CHECKING:
+    from inboxd.cli.options import Where
+    from inboxd.instances import Instance
+
+__all__ = ["command"]
+
+
+@click.command(
+    cls=Verb,
+    example="""
+inboxd submit nightly.json
+inboxd submit --wait --name nightly --idempotency-key 2026-11-24 nightly.json
+generate-tasks | inboxd submit --json -
+""",
+)
+@click.argument("file", metavar="FILE|-")
+@click.option("--wait", is_flag=True, help="Wait until the tree ended: exit 0, or 1 if not well.")
+@click.option(
+    "--name",
+    metavar="N",
+    help="What the file is called in the inbox, before a unique part; also the name of a tree"
+    " that has none of its own. Default: the name of FILE.",
+)
+@click.option(
+    "--idempotency-key",
+    metavar="K",
+    help="Run this once: the same file with the same key again gives the first tree.",
+)
+@click.option("--queue", is_flag=True, help="Drop the file even when no daemon runs now.")
+@where_options
+@json_option
+def command(
+    file: str,
+    wait: bool,
+    name: str | None,
+    idempotency_key: str | None,
+    queue: bool,
+    where: Where,
+    as_json: bool,
+) -> int:
+    """
+    Check a task file and drop it in the inbox.
+
+    FILE is a task file, or - for standard input. Prints the tree's id when the daemon has accepted
+    it; with --json its receipt, with --json --wait its result. An invalid file is not dropped: its
+    errors are shown, as by `inboxd validate`, and the exit code is 4. Without a daemon nothing is
+    dropped and the exit code is 69, unless --queue, which prints the name of the file.
+    """
+    from inboxd.cli.drop import drop, unique_file_name, with_envelope  # not needed for --help
+
+    if name is not None:
+        _check_name(name)
+    instance = where.instance()
+    data = _checked(file, instance, as_json=as_json)
+    if data is None:
+        return ExitCode.INVALID_FILE
+    data = with_envelope(data, name=name, idempotency_key=idempotency_key)
+    inbox = instance.settings.inbox.path
+    if instance.is_running is False and (wait or not queue):
+        raise DaemonNotReachable(
+            f"no daemon runs on {escaped(str(instance.settings.state.path))}: nothing was dropped;"
+            " start one with `inboxd run`"
+            + ("" if wait else ", or leave the file for the next one with --queue")
+        )
+    stem = "tasks" if file == "-" else Path(file).stem
+    file_name = unique_file_name(stem if name is None else name)
+    drop(inbox, file_name, data)
+    if instance.is_running is False:
+        _print_queued(file_name, as_json=as_json)
+        return ExitCode.GOOD
+    return _answered(file_name, instance, wait=wait, as_json=as_json)
+
+
+def _check_name(name: str) -> None:
+    if not name or "/" in name or "\0" in name or name.startswith("."):
+        raise click.BadParameter(
+            "must not be empty, hold a slash or begin with a dot", param_hint="--name"
+        )
+
+
+def _checked(file: str, instance: Instance, *, as_json: bool) -> bytes | None:
+    """Return the bytes of a valid task file; None after showing what is wrong with it."""
+    from inboxd.array import CheckedArray, Problem  # not needed for --help
+    from inboxd.cli.checking import Checker, read_task_file  # the same
+
+    data = read_task_file(file, max_bytes=instance.settings.inbox.max_file_bytes)
+    if isinstance(data, Problem):
+        problems = [data]
+    else:
+        checked = Checker(instance.settings).check(data)
+        if isinstance(checked, CheckedArray):
+            for warning in checked.warnings:
+                note(f"{escaped(file)}: warning: {warning}")
+            return data
+        problems = list(checked.problems)
+    if as_json:
+        errors = [problem.to_dict() for problem in problems]
+        print_json({"format": 1, "file": file, "accepted": False, "errors": errors})
+    for problem in problems:
+        note(f"{escaped(file)}: {problem}")
+    return None
+
+
+def _print_queued(file_name: bytes, *, as_json: bool) -> None:
+    shown = display_file_name(file_name)
+    if as_json:
+        print_json({"format": 1, "file": shown, "queued": True})
+    else:
+        click.echo(shown)
+    note("no daemon runs now; the file lies in the inbox and is taken when one starts")
+
+
+def _answered(file_name: bytes, instance: Instance, *, wait: bool, as_json: bool) -> int:
+    """Wait for the receipt, and with *wait* for the result; print them; return the exit code."""
+    import msgspec  # not needed for --help
+
+    from inboxd.cli.answers import Receipt, wait_for_receipt  # the same
+
+    shown = display_file_name(file_name)
+    try:
+        data = wait_for_receipt(
+            instance.settings.inbox.path, file_name, is_running=lambda: _is_running(instance)
+        )
+    except KeyboardInterrupt:
+        note(f"{shown} was dropped all the same: the daemon takes it, or has taken it")
+        return ExitCode.INTERRUPTED
+    receipt = msgspec.json.decode(data, type=Receipt)
+    if as_json and not (wait and receipt.accepted):
+        click.echo(data.rstrip(b"\n"))
+    if not receipt.accepted or receipt.tree_id is None:
+        for problem in receipt.problems():
+            note(f"{shown}: {problem}")
+        return ExitCode.INVALID_FILE
+    if receipt.duplicate:
+        note("this was accepted before; the tree is that of the first time")
+    if not as_json:
+        click.echo(receipt.tree_id)
+    if not wait:
+        return ExitCode.GOOD
+    sys.stdout.flush()  # who reads through a pipe has the id now
+    return _ended(file_name, receipt.tree_id, instance, as_json=as_json)
+
+
+def _ended(file_name: bytes, tree_id: str, instance: Instance, *, as_json: bool) -> int:
+    """Wait until the tree ended, showing how far it is; return the exit code."""
+    import msgspec  # not needed for --help
+
+    from inboxd.cli.answers import ResultHead, wait_for_result  # the same
+    from inboxd.cli.progress import Progress, counted  # the same
+
+    try:
+        with Progress(instance.settings.store.url, tree_id) as progress:
+            data = wait_for_result(
+                instance.settings.inbox.path,
+                file_name,
+                is_running=lambda: _is_running(instance),
+                tick=progress.show,
+            )
+    except KeyboardInterrupt:
+        note(f"the tree goes on without you; look at it with: inboxd show {short_id(tree_id)}")
+        return ExitCode.INTERRUPTED
+    result = msgspec.json.decode(data, type=ResultHead)
+    if as_json:
+        click.echo(data.rstrip(b"\n"))
+    else:
+        counts = {name: count for name, count in result.counts.items() if name != "total"}
+        note(f"{result.status}: {', '.join(counted(counts))}")
+    return ExitCode.GOOD if result.status == "completed" else ExitCode.FAILED
+
+
+def _is_running(instance: Instance) -> bool:
+    """Return whether the daemon may still answer; where that cannot be seen it is believed."""
+    from inboxd.state_lock import is_locked  # not needed for --help
+
+    try:
+        return is_locked(instance.settings.state.path)
+    except PermissionError:
+        return True
