@@ -12,7 +12,8 @@ from inboxd.errors import AmbiguousReference, NotFound, StoreError
 from inboxd.names import did_you_mean, escaped
 from inboxd.store import find, read_tasks, read_trees
 from inboxd.store.engine import database_path, open_reader
-from inboxd.store.tables import APPLICATION_ID
+from inboxd.store.reasons import NAMED_EDGES, task_reason
+from inboxd.store.tables import APPLICATION_ID, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from inboxd.store.tables import TaskState
     from inboxd.store.views import (
         AttemptView,
         EdgeView,
@@ -215,6 +215,35 @@ class StoreReader:
             with self.transaction() as connection:
                 page = read_tasks.parents_between(connection, tree, start, start + _PASS)
             yield from page
+
+    def task_reasons(self, tasks: Sequence[TaskView], *, now: int) -> dict[int, str | None]:
+        """
+        Return why each of these tasks of one tree is where it is (see `reasons.task_reason`).
+
+        Args:
+            tasks: a page of them; some thousands at most.
+            now: microseconds since 1970, UTC.
+        """
+        reasons: dict[int, str | None] = {}
+        with self.transaction() as connection:
+            for task in tasks:
+                undecided = (
+                    read_tasks.edges_to(
+                        connection, task.number, limit=NAMED_EDGES + 1, undecided=True
+                    )
+                    if task.state is TaskState.BLOCKED
+                    else ()
+                )
+                reasons[task.number] = task_reason(task, now=now, undecided=undecided)
+        return reasons
+
+    def task_reason(self, tree: TreeView, task: TaskView, *, now: int) -> str | None:
+        """Return why one task is where it is, with the error where it began if it was skipped."""
+        if task.state is not TaskState.SKIPPED or task.error is None or task.error.cause is None:
+            return self.task_reasons([task], now=now)[task.number]
+        with self.transaction() as connection:
+            cause = read_tasks.task_by_id(connection, tree, task.error.cause)
+        return task_reason(task, now=now, cause=None if cause is None else cause.error)
 
     def task_details(self, task: TaskView) -> TaskDetails:
         """Return the task's inputs, params, result and what else is kept of it, as raw JSON."""

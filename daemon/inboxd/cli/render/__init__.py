@@ -1,0 +1,1 @@
+"""How the verbs that look write what they found: for people, and as JSON."""
