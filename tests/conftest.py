@@ -1,0 +1,65 @@
+"""For all tests: no network, no pickle, no process left behind; the profiles of hypothesis."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The machine may be busy, so no example has a deadline: the test's own time limit holds.
+hypothesis.settings.register_profile("local", deadline=None)
+# CI tries the same examples each time: what it finds is the change's doing.
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+class ForbiddenError(Exception):
+    """A test did what no test may do."""
+
+
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse connections that leave the machine, and the unpickling of classes (audit events)."""
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and not str(address[0]).startswith(_LOOPBACK):
+            raise ForbiddenError(f"a test connects to {address[0]}: tests use no network")
+    elif event == "pickle.find_class":
+        raise ForbiddenError(f"a test unpickles {arguments}: pickle is used nowhere (ADR 0002)")
+
+
+sys.addaudithook(_refuse)
+
+
+def _children() -> dict[int, str]:
+    """Return the processes whose parent this process is, zombies too, with their names."""
+    found: dict[int, str] = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            name, _, rest = (directory / "stat").read_text().partition(") ")
+        except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            continue
+        if int(rest.split()[1]) == os.getpid():
+            found[int(directory.name)] = name.partition("(")[2]
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_outlives_the_tests() -> Iterator[None]:
+    """Fail the run when a test leaves a child process, or a zombie, behind."""
+    before = _children()
+    yield
+    left = {pid: name for pid, name in _children().items() if pid not in before}
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+    assert left == {}, "the tests left these processes behind"
