@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from inboxd.scheduling.memory import Memory
     from inboxd.store.claims import Candidate
-    from inboxd.task import PlaceKind
 
 __all__ = ["Claims", "claim_tasks"]
 
@@ -41,7 +40,7 @@ def claim_tasks(
     connection: Connection,
     memory: Memory,
     claims: Claims,
-    kind: PlaceKind,
+    kind: int,
     free: int,
     *,
     now: int,
@@ -55,7 +54,7 @@ def claim_tasks(
         connection: in a transaction of the writer.
         memory: the turns' view of the store.
         claims: what was claimed is added here.
-        kind: of places.
+        kind: PlaceKind's number.
         free: how many; >= 1.
         now: microseconds since 1970, UTC.
         executors: those that exist, and whether they look at inputs and params.

@@ -58,6 +58,9 @@ __all__ = ["EndedTree", "TurnListener", "Turns"]
 
 logger = logging.getLogger(__name__)
 
+#: The kinds of places as plain numbers, which dictionaries find three times faster than enums.
+_KINDS = tuple(kind.value for kind in PlaceKind)
+
 #: Works are begun in a turn for at most so long; the rest is for the next one.
 _WORK_SECONDS = 0.04
 
@@ -148,15 +151,15 @@ class Turns:
         self._memory = Memory(small_tree)
         self._doubt = True
         self._claiming = True
-        self._places = {
+        self._places: dict[int, int] = {
             PlaceKind.PROCESS: settings.places,
             PlaceKind.ASYNC: settings.async_places,
         }
         #: Places that an attempt holds although its outcome is recorded.
-        self._held = dict.fromkeys(PlaceKind, 0)
-        self._busy = dict.fromkeys(PlaceKind, 0)
+        self._held: dict[int, int] = dict.fromkeys(_KINDS, 0)
+        self._busy: dict[int, int] = dict.fromkeys(_KINDS, 0)
         #: Kinds that may have claimable tasks beyond those that the last turn took.
-        self._claimable = dict.fromkeys(PlaceKind, True)
+        self._claimable: dict[int, bool] = dict.fromkeys(_KINDS, True)
         self._failures = 0
         self._retry_at: int | None = None
         self._random = random.Random()  # noqa: S311 - spreads retries, keeps no secret
@@ -192,7 +195,7 @@ class Turns:
 
     def hold_place(self, kind: int) -> None:
         """Count a place as taken that an attempt keeps beyond its outcome."""
-        self._held[PlaceKind(kind)] += 1
+        self._held[kind] += 1
 
     def next_run(self) -> int | None:
         """Return when the next turn is due (microseconds since 1970, UTC); None: when woken."""
@@ -203,7 +206,7 @@ class Turns:
         if self._mailbox.has_works or memory.cascading or self._doubt:
             return now
         if self._claiming and any(
-            self._claimable[kind] and self._free(kind) > 0 for kind in PlaceKind
+            self._claimable[kind] and self._free(kind) > 0 for kind in _KINDS
         ):
             return now
         dues = [due for due in (memory.next_waiting, memory.levels.next_due) if due is not None]
@@ -219,7 +222,7 @@ class Turns:
         if self._retry_at is not None and now < self._retry_at and self._clock_is_sane(now):
             return []
         for kind, count in self._mailbox.take_freed():
-            self._held[PlaceKind(kind)] -= count
+            self._held[kind] -= count
         turn = _Turn(now, self._mailbox.take_outcomes())
         if not self._has_something_to_do(turn):
             return []
@@ -300,7 +303,7 @@ class Turns:
             if isinstance(end, RequeuedTask):
                 requeued.append(end)
                 turn.dirty.add(task.tree)
-                self._claimable[PlaceKind(task.kind)] = True
+                self._claimable[task.kind] = True
                 if end.state is TaskState.WAITING and task.flags & TaskFlag.STRICT:
                     memory.levels.retry_waits(task.tree, task.priority, 1)
                 continue
@@ -329,7 +332,7 @@ class Turns:
             turn.change(tree).skipped += count
         if cascade.touched:
             turn.dirty |= cascade.touched
-            self._claimable = dict.fromkeys(PlaceKind, True)
+            self._claimable = dict.fromkeys(_KINDS, True)
 
     def _do_works(self, turn: _Turn) -> None:
         connection, memory = self._connection, self._memory
@@ -354,7 +357,7 @@ class Turns:
             if memory.has_levels(tree):
                 turn.reopened.add(tree.id)
         if turn.accepted:
-            self._claimable = dict.fromkeys(PlaceKind, True)
+            self._claimable = dict.fromkeys(_KINDS, True)
 
     def _wake(self, turn: _Turn) -> None:
         memory = self._memory
@@ -366,13 +369,13 @@ class Turns:
                 if task.attempt and task.flags & TaskFlag.STRICT:
                     memory.levels.retry_waits(task.tree, task.priority, -1)
         if turn.dirty or turn.reopened:
-            self._claimable = dict.fromkeys(PlaceKind, True)
+            self._claimable = dict.fromkeys(_KINDS, True)
 
     def _claim(self, turn: _Turn) -> None:
-        ended = dict.fromkeys(PlaceKind, 0)
+        ended: dict[int, int] = dict.fromkeys(_KINDS, 0)
         for attempt, _ in turn.taken:
-            ended[PlaceKind(self._memory.running[attempt.task].task.kind)] += 1
-        for kind in PlaceKind:
+            ended[self._memory.running[attempt.task].task.kind] += 1
+        for kind in _KINDS:
             free = self._free(kind) + ended[kind]
             if free > 0 and self._claimable[kind]:
                 self._claimable[kind] = claim_tasks(
@@ -426,9 +429,9 @@ class Turns:
             if recorded.get(number) != attempt:
                 # Its outcome was committed by the turn whose end was not known.
                 entry = memory.running.pop(number)
-                self._busy[PlaceKind(entry.task.kind)] -= 1
+                self._busy[entry.task.kind] -= 1
         memory.load(self._connection, now=turn.now)
-        self._claimable = dict.fromkeys(PlaceKind, True)
+        self._claimable = dict.fromkeys(_KINDS, True)
         for number in trees_to_end(self._connection):
             turn.change(number)
 
@@ -442,7 +445,7 @@ class Turns:
         if any(due is not None and due <= turn.now for due in dues):
             return True
         return self._claiming and any(
-            self._claimable[kind] and self._free(kind) > 0 for kind in PlaceKind
+            self._claimable[kind] and self._free(kind) > 0 for kind in _KINDS
         )
 
     def _after_commit(self, turn: _Turn) -> None:
@@ -456,10 +459,10 @@ class Turns:
         self._retry_at = None
         for attempt, _ in turn.taken:
             entry = memory.running.pop(attempt.task)
-            self._busy[PlaceKind(entry.task.kind)] -= 1
+            self._busy[entry.task.kind] -= 1
         for entry in turn.claims.running:
             memory.running[entry.task.id] = entry
-            self._busy[PlaceKind(entry.task.kind)] += 1
+            self._busy[entry.task.kind] += 1
         for ended in turn.ended:
             memory.forget_tree(ended.tree.id)
         for work, result in turn.done:
@@ -495,5 +498,5 @@ class Turns:
         assert self._retry_at is not None  # noqa: S101 - for the type checker
         return self._retry_at - now <= _BACK_OFF_SECONDS[1] * 1_000_000
 
-    def _free(self, kind: PlaceKind) -> int:
+    def _free(self, kind: int) -> int:
         return self._places[kind] - self._busy[kind] - self._held[kind]

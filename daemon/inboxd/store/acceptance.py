@@ -255,17 +255,17 @@ def _due_at(spec: TaskSpec, *, strict: bool, accepted_at: int | None) -> int:
 def _flags(spec: TaskSpec, *, strict: bool, has_details: bool) -> int:
     flags = 0
     if spec.join is Join.ANY:
-        flags |= TaskFlag.JOIN_ANY.value
+        flags |= TaskFlag.JOIN_ANY
     if spec.allow_failure:
-        flags |= TaskFlag.ALLOW_FAILURE.value
+        flags |= TaskFlag.ALLOW_FAILURE
     if spec.delivery is Delivery.AT_MOST_ONCE:
-        flags |= TaskFlag.AT_MOST_ONCE.value
+        flags |= TaskFlag.AT_MOST_ONCE
     if strict:
-        flags |= TaskFlag.STRICT.value
+        flags |= TaskFlag.STRICT
     if spec.has_dependants:
-        flags |= TaskFlag.HAS_DEPENDANTS.value
+        flags |= TaskFlag.HAS_DEPENDANTS
     if has_details:
-        flags |= TaskFlag.HAS_DETAILS.value
+        flags |= TaskFlag.HAS_DETAILS
     return flags
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.store.statements import execute, execute_many, fetch, fetch_one
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
@@ -81,11 +83,12 @@ class WokenTask(msgspec.Struct, frozen=True):
 
 def ready_tasks(connection: Connection, kind: int, limit: int) -> list[Candidate]:
     """Return the first *limit* ready tasks of a kind, in the contract's order."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         f"SELECT {_COLUMNS} FROM tasks INDEXED BY tasks_ready WHERE state = 2 AND kind = ?"  # noqa: S608 - our own columns
         " ORDER BY priority, due_at, acceptance, id LIMIT ?",
         (kind, limit),
-    ).fetchall()
+    )
     return [Candidate(*row) for row in rows]
 
 
@@ -93,11 +96,12 @@ def parked_tasks(
     connection: Connection, tree: int, kind: int, priority: int, *, now: int, limit: int
 ) -> list[Candidate]:
     """Return the first parked tasks of one level that are due, by (due time, position)."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         f"SELECT {_COLUMNS} FROM tasks INDEXED BY tasks_parked WHERE state = 1 AND tree = ?"  # noqa: S608 - our own columns
         " AND kind = ? AND priority = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?",
         (tree, kind, priority, now, limit),
-    ).fetchall()
+    )
     return [Candidate(*row) for row in rows]
 
 
@@ -106,12 +110,13 @@ def parked_levels(connection: Connection, tree: int) -> list[ParkedLevel]:
     levels: list[ParkedLevel] = []
     kind, priority = -1, -1
     while True:
-        row = connection.exec_driver_sql(
+        row = fetch_one(
+            connection,
             "SELECT kind, priority, due_at FROM tasks INDEXED BY tasks_parked"
             " WHERE state = 1 AND tree = ? AND (kind, priority) > (?, ?)"
             " ORDER BY kind, priority, due_at LIMIT 1",
             (tree, kind, priority),
-        ).one_or_none()
+        )
         if row is None:
             return levels
         kind, priority = row[0], row[1]
@@ -120,7 +125,8 @@ def parked_levels(connection: Connection, tree: int) -> list[ParkedLevel]:
 
 def trees_with_parked_tasks(connection: Connection, small: int) -> list[int]:
     """Return the accepted, open trees that may have parked tasks: large ones and strict ones."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL"
         " AND (task_count > ? OR strict_priority = 1)",
         (small,),
@@ -135,77 +141,86 @@ def claim(connection: Connection, rows: Sequence[tuple[int, int, int, int]]) -> 
     Returns:
         How many tasks were claimed: all, unless the store is not what the turn believes.
     """
-    return connection.exec_driver_sql(
+    return execute_many(
+        connection,
         "UPDATE tasks SET state = 10, attempt = attempt + 1, start_seq = ?, started_at = ?,"
         " ended_at = NULL WHERE id = ? AND attempt = ? AND state IN (1, 2)",
         list(rows),
-    ).rowcount
+    )
 
 
 def task_inputs(
     connection: Connection, tasks: Collection[int]
 ) -> dict[int, tuple[str | None, str | None]]:
     """Return (inputs, params), JSON objects, of those of *tasks* that have any."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT task, inputs, params FROM task_details"
         " WHERE task IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(tasks)).decode(),),
-    ).fetchall()
+    )
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def wake_waiting(connection: Connection, *, now: int, limit: int) -> list[WokenTask]:
     """Release waiting tasks that are due, at most *limit*, the earliest first."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "UPDATE tasks SET state = CASE WHEN flags & 8 THEN 1 ELSE 2 END WHERE id IN"
         " (SELECT id FROM tasks INDEXED BY tasks_waiting WHERE state = 3 AND due_at <= ?"
         " ORDER BY due_at, id LIMIT ?) RETURNING id, tree, priority, flags, attempt",
         (now, limit),
-    ).fetchall()
+    )
     return [WokenTask(*row) for row in rows]
 
 
 def next_waiting_due(connection: Connection) -> int | None:
     """Return the earliest due time of the waiting tasks; microseconds since 1970, UTC."""
-    row = connection.exec_driver_sql(
-        "SELECT due_at FROM tasks INDEXED BY tasks_waiting WHERE state = 3 ORDER BY due_at LIMIT 1"
-    ).one_or_none()
+    row = fetch_one(
+        connection,
+        "SELECT due_at FROM tasks INDEXED BY tasks_waiting WHERE state = 3 ORDER BY due_at LIMIT 1",
+    )
     return None if row is None else row[0]
 
 
 def retrying_strict(connection: Connection) -> list[tuple[int, int, int]]:
     """Return (tree, priority, count) of the tasks of strict trees that wait for a retry."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT tree, priority, count(*) FROM tasks INDEXED BY tasks_waiting"
-        " WHERE state = 3 AND attempt > 0 AND flags & 8 GROUP BY tree, priority"
+        " WHERE state = 3 AND attempt > 0 AND flags & 8 GROUP BY tree, priority",
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
 
 def put_aside(connection: Connection, tasks: Iterable[int]) -> None:
     """Put claimable tasks aside whose executor nobody offers."""
-    connection.exec_driver_sql(
-        "UPDATE tasks SET state = 4 WHERE id = ? AND state IN (1, 2)", [(task,) for task in tasks]
+    execute_many(
+        connection,
+        "UPDATE tasks SET state = 4 WHERE id = ? AND state IN (1, 2)",
+        [(task,) for task in tasks],
     )
 
 
 def restore_executors(connection: Connection, executors: Collection[str]) -> int:
     """Bring tasks back that were put aside and whose executor is there again; return how many."""
-    return connection.exec_driver_sql(
+    return execute(
+        connection,
         "UPDATE tasks SET state = CASE WHEN flags & 8 OR acceptance = 0 THEN 1 ELSE 2 END"
         " WHERE state = 4 AND executor IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(executors)).decode(),),
-    ).rowcount
+    )
 
 
 def start_seq_mark(connection: Connection, mark: int | None = None) -> int:
     """Return the number that no start has reached; with *mark*, move it there first."""
     if mark is not None:
-        connection.exec_driver_sql(
+        execute(
+            connection,
             "INSERT INTO meta (key, value) VALUES ('start_seq', ?)"
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (mark,),
         )
         return mark
-    row = connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'start_seq'").one_or_none()
+    row = fetch_one(connection, "SELECT value FROM meta WHERE key = 'start_seq'")
     return 0 if row is None else row[0]

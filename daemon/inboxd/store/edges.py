@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.store.statements import execute_many, fetch
 from inboxd.store.tables import TaskState
 
 if TYPE_CHECKING:
@@ -67,11 +68,12 @@ def edges_from(
     Returns:
         (dependency, dependant, holds_on) in the order of *ended*, then of dependants.
     """
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT e.dependency, e.dependant, e.holds_on FROM json_each(?) AS j CROSS JOIN edges AS e"
         " WHERE e.dependency = j.value ->> 0 AND e.dependant > j.value ->> 1 LIMIT ?",
         (msgspec.json.encode(list(ended)).decode(), limit),
-    ).fetchall()
+    )
     return [(row[0], row[1], row[2]) for row in rows]
 
 
@@ -89,7 +91,8 @@ def count_down(
         rows: (edges that hold, accepted_at, acceptance, task) each; the middle two are its tree's.
         now: microseconds since 1970, UTC: a task due later waits.
     """
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         "UPDATE tasks SET unmet = max(unmet - ?1, 0), undecided = max(undecided - ?1, 0),"
         " due_at = CASE WHEN due_at > ?2 THEN due_at WHEN flags & 8 THEN 0 ELSE ?2 END,"
         " acceptance = ?3,"
@@ -105,17 +108,19 @@ def count_down(
 
 def blocked_tasks(connection: Connection, tasks: Collection[int]) -> list[BlockedTask]:
     """Return those of *tasks* that are still blocked."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT id, tree, local_id, flags, unmet, undecided, gravity, gravest FROM tasks"
         " WHERE state = 0 AND id IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(tasks)).decode(),),
-    ).fetchall()
+    )
     return [BlockedTask(*row) for row in rows]
 
 
 def note_gravity(connection: Connection, rows: Sequence[tuple[int, int, int | None, int]]) -> None:
     """Keep, for `join: any`, (edges decided, gravity, cause, task) of edges that do not hold."""
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         "UPDATE tasks SET undecided = undecided - ?, gravity = ?, gravest = ?"
         " WHERE id = ? AND state = 0",
         list(rows),
@@ -126,7 +131,8 @@ def skip_tasks(
     connection: Connection, rows: Sequence[tuple[int, int | None, str, int, int]]
 ) -> None:
     """Skip blocked tasks: (gravity, cause, error, ended_at, task) each."""
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         f"UPDATE tasks SET state = {TaskState.SKIPPED.value}, gravity = ?, gravest = ?,"  # noqa: S608 - a constant
         " error = ?, ended_at = ? WHERE id = ? AND state = 0",
         list(rows),
@@ -135,23 +141,25 @@ def skip_tasks(
 
 def local_ids(connection: Connection, tasks: Collection[int]) -> dict[int, str]:
     """Return the ids in their files of *tasks*, by number."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT id, local_id FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(tasks)).decode(),),
-    ).fetchall()
+    )
     return {row[0]: row[1] for row in rows}
 
 
 def mark_cascading(connection: Connection, rows: Sequence[tuple[int | None, int]]) -> None:
     """Keep how far the edges of ended tasks are decided: (cascade, task), None for all."""
-    connection.exec_driver_sql("UPDATE tasks SET cascade = ? WHERE id = ?", list(rows))
+    execute_many(connection, "UPDATE tasks SET cascade = ? WHERE id = ?", list(rows))
 
 
 def cascading_tasks(connection: Connection, limit: int) -> list[CascadingTask]:
     """Return ended tasks with edges that are still to be decided, at most *limit*."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT id, tree, state, gravity, gravest, cascade FROM tasks INDEXED BY tasks_cascading"
         " WHERE cascade IS NOT NULL ORDER BY id LIMIT ?",
         (limit,),
-    ).fetchall()
+    )
     return [CascadingTask(*row) for row in rows]

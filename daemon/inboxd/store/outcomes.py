@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from inboxd.store.statements import execute_many, fetch
 from inboxd.store.tables import TaskState
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def record_attempts(
     rows: Sequence[tuple[int, int, int, int, int, str, str | None]],
 ) -> None:
     """Add history: (task, number, start_seq, started_at, ended_at, outcome, error) of each."""
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         "INSERT INTO attempts (task, number, start_seq, started_at, ended_at, outcome, error)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         list(rows),
@@ -134,8 +136,8 @@ def record_attempts(
 
 def tasks_in_progress(connection: Connection) -> list[tuple[int, int]]:
     """Return (task, attempt) of every task that the store says is in progress."""
-    rows = connection.exec_driver_sql(
-        "SELECT id, attempt FROM tasks INDEXED BY tasks_in_progress WHERE state = 10"
+    rows = fetch(
+        connection, "SELECT id, attempt FROM tasks INDEXED BY tasks_in_progress WHERE state = 10"
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -153,13 +155,14 @@ class InterruptedTask(msgspec.Struct, frozen=True):
 
 def interrupted_tasks(connection: Connection) -> list[InterruptedTask]:
     """Return every task in progress; for a start, when nobody runs any."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT r.public_id, t.id - r.first_task, t.start_seq, t.started_at,"
         " t.id, t.tree, t.kind, t.priority, max(t.due_at, r.accepted_at), r.acceptance,"
         " t.local_id, t.flags, t.executor, t.retry, t.timeout, t.attempt, t.failures,"
         " t.interruptions FROM tasks AS t INDEXED BY tasks_in_progress"
-        " JOIN trees AS r ON r.id = t.tree WHERE t.state = 10"
-    ).fetchall()
+        " JOIN trees AS r ON r.id = t.tree WHERE t.state = 10",
+    )
     return [InterruptedTask(row[0], row[1], row[2], row[3], tuple(row[4:])) for row in rows]
 
 
@@ -172,7 +175,8 @@ def give_back(connection: Connection, tasks: Iterable[tuple[int, int]]) -> None:
     """
     rows = list(tasks)
     if rows:
-        connection.exec_driver_sql(
+        execute_many(
+            connection,
             "UPDATE tasks SET state = CASE WHEN flags & 8 THEN 1 ELSE 2 END,"
             " due_at = CASE WHEN flags & 8 THEN due_at"
             " ELSE max(due_at, (SELECT accepted_at FROM trees WHERE id = tasks.tree)) END,"
@@ -183,5 +187,5 @@ def give_back(connection: Connection, tasks: Iterable[tuple[int, int]]) -> None:
 
 
 def _expect_all(connection: Connection, statement: str, rows: list[tuple[object, ...]]) -> None:
-    if rows and connection.exec_driver_sql(statement, rows).rowcount != len(rows):
+    if rows and execute_many(connection, statement, rows) != len(rows):
         raise StaleOutcome

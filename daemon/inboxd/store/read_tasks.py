@@ -152,11 +152,11 @@ _EDGE_ON: dict[int, EdgeOn] = dict(enumerate(EdgeOn))
 #: Enums are slow to combine and to call, and a tree may have a million tasks.
 _STATES = {state.value: state for state in TaskState}
 _STATUSES = {state.value: STATUS_OF_STATE[state] for state in TaskState}
-_JOIN_ANY = TaskFlag.JOIN_ANY.value
-_ALLOW_FAILURE = TaskFlag.ALLOW_FAILURE.value
-_AT_MOST_ONCE = TaskFlag.AT_MOST_ONCE.value
-_STRICT = TaskFlag.STRICT.value
-_HAS_DEPENDANTS = TaskFlag.HAS_DEPENDANTS.value
+_JOIN_ANY = TaskFlag.JOIN_ANY
+_ALLOW_FAILURE = TaskFlag.ALLOW_FAILURE
+_AT_MOST_ONCE = TaskFlag.AT_MOST_ONCE
+_STRICT = TaskFlag.STRICT
+_HAS_DEPENDANTS = TaskFlag.HAS_DEPENDANTS
 _decode_error = msgspec.json.Decoder(TaskError).decode
 _decode_retry = msgspec.json.Decoder(RetryPolicy).decode
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from inboxd.store.statements import execute_many, fetch
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 __all__ = [
     "OpenTree",
@@ -63,20 +65,22 @@ class TreeChange(msgspec.Struct):
 
 def load_trees(connection: Connection, numbers: Iterable[int]) -> list[OpenTree]:
     """Return the accepted trees among *numbers*."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         f"SELECT {_COLUMNS} FROM trees WHERE accepted_at IS NOT NULL"  # noqa: S608 - our own columns
         " AND id IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(numbers)).decode(),),
-    ).fetchall()
+    )
     return [_open_tree(row) for row in rows]
 
 
 def newly_accepted(connection: Connection, *, after: int) -> list[OpenTree]:
     """Return the trees whose order of acceptance is above *after*, in that order."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         f"SELECT {_COLUMNS} FROM trees WHERE acceptance > ? ORDER BY acceptance",  # noqa: S608 - our own columns
         (after,),
-    ).fetchall()
+    )
     return [_open_tree(row) for row in rows]
 
 
@@ -84,7 +88,8 @@ def change_trees(
     connection: Connection, changes: Collection[tuple[int, TreeChange]], now: int
 ) -> None:
     """Add *changes*, each (tree, change), to the trees' counts; what starts, starts at *now*."""
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         "UPDATE trees SET open = open - ?, completed = completed + ?, failed = failed + ?,"
         " tolerated = tolerated + ?, cancelled = cancelled + ?, skipped = skipped + ?,"
         " started_at = coalesce(started_at, ?), status = 'in_progress' WHERE id = ?",
@@ -106,7 +111,8 @@ def change_trees(
 
 def end_trees(connection: Connection, ended: Collection[tuple[int, str, int]]) -> None:
     """Record that trees ended, each (tree, status, when); a result is owed where a file asked."""
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         "UPDATE trees SET status = ?, ended_at = ?, owes_results = file_name IS NOT NULL"
         " WHERE id = ? AND open = 0",
         [(status, ended_at, tree) for tree, status, ended_at in ended],
@@ -115,13 +121,14 @@ def end_trees(connection: Connection, ended: Collection[tuple[int, str, int]]) -
 
 def trees_to_end(connection: Connection) -> list[int]:
     """Return the trees all of whose tasks ended, but which are not recorded as ended."""
-    rows = connection.exec_driver_sql(
-        "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL AND open = 0"
+    rows = fetch(
+        connection,
+        "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL AND open = 0",
     )
     return [row[0] for row in rows]
 
 
-def _open_tree(row: Row[Any]) -> OpenTree:
+def _open_tree(row: tuple[Any, ...]) -> OpenTree:
     values = list(row)
     values[6] = bool(values[6])
     return OpenTree(*values)
