@@ -1,0 +1,185 @@
+"""Who executes a task, and whether its inputs are what that executor takes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from msgspec import UNSET
+
+from inboxd.array.json_schema import SchemaError, compile_schema
+from inboxd.array.problem import Finding, Path, ProblemCode, quoted
+from inboxd.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from inboxd.array.catalog import Catalog, InputProblem
+    from inboxd.array.json_schema import SchemaCheck
+    from inboxd.array.records import CheckedTask
+    from inboxd.task import PlaceKind
+
+__all__ = ["ExecutorEntry", "Executors", "InputChecks", "executor_named_by", "reserved_text"]
+
+#: An array has few different schemas; more than these are compiled again.
+_MOST_SCHEMAS = 256
+#: So many executors are named in a hint.
+_MOST_NAMED = 10
+
+_EXPRESSION = re.compile(r"\{\{[ \t]*tasks\.")
+_NEAR_MISS = re.compile(r"\{\{[ \t]*(task|steps)\.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorEntry:
+    """What the check must know of one executor."""
+
+    number: int
+    name: str
+    kind: PlaceKind
+    wants_check: bool
+
+
+class Executors:
+    """The executors that an array names, each asked for once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._entries: dict[str, ExecutorEntry | None] = {}
+        #: By number.
+        self.found: list[ExecutorEntry] = []
+
+    def get(self, name: str) -> ExecutorEntry | None:
+        """Return the executor of that name; None when nobody offers it."""
+        if name in self._entries:
+            return self._entries[name]
+        kind = self._catalog.kind_of(name)
+        entry = None
+        if kind is not None:
+            wants_check = self._catalog.wants_input_check(name)
+            entry = ExecutorEntry(
+                number=len(self.found), name=name, kind=kind, wants_check=wants_check
+            )
+            self.found.append(entry)
+        self._entries[name] = entry
+        return entry
+
+    def unknown(self, name: str, path: Path, *, is_label: bool) -> Finding:
+        """
+        Say that nobody offers an executor.
+
+        Args:
+            name: of the executor.
+            path: what names it.
+            is_label: True when that is the task's `name` or `id`, for want of anything better.
+        """
+        known = sorted(self._catalog.names())
+        there_are = f"there are: {', '.join(known[:_MOST_NAMED])}" if known else "none is installed"
+        hint = did_you_mean(name, known)
+        if is_label:
+            message = f"no executor is named, and the task's own name, {quoted(name)}, is none"
+            hint = f"{hint or 'say who executes it by `executor`'}; {there_are}"
+        else:
+            message = f"there is no executor {quoted(name)}"
+            hint = hint or there_are
+        return Finding(code=ProblemCode.UNKNOWN_EXECUTOR, path=path, message=message, hint=hint)
+
+
+def executor_named_by(task: CheckedTask) -> tuple[str, Path] | None:
+    """Return the executor that the fields of a task name, and which field does; None: none does."""
+    if task.executor is not UNSET:
+        return task.executor, ("executor",)
+    if task.params is not UNSET:
+        named = task.params.get("executor_id")
+        if isinstance(named, str) and named:
+            return named, ("params", "executor_id")
+    if task.schemas is not UNSET and task.schemas.method is not UNSET:
+        return task.schemas.method, ("schemas", "method")
+    return None
+
+
+class InputChecks:
+    """Checks inputs against executors' and tasks' own schemas."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._compiled: dict[bytes, SchemaCheck | SchemaError] = {}
+
+    def by_executor(self, executor: str, inputs: dict[str, Any]) -> list[InputProblem]:
+        """Return what the executor does not take."""
+        return list(self._catalog.input_problems(executor, inputs))
+
+    def compiled(self, schema: object) -> SchemaCheck | SchemaError:
+        """Return the compiled schema, or why it is none; the same schema is compiled once."""
+        key = msgspec.json.encode(schema)
+        found = self._compiled.get(key)
+        if found is None:
+            try:
+                found = compile_schema(schema)
+            except SchemaError as error:
+                found = error
+            if len(self._compiled) >= _MOST_SCHEMAS:
+                self._compiled.clear()
+            self._compiled[key] = found
+        return found
+
+
+def reserved_text(
+    value: object, path: Path, *, has_expressions: bool
+) -> Iterator[tuple[Finding, bool]]:
+    """
+    Yield what is reserved for later versions, anywhere in a value: (finding, is it an error).
+
+    Args:
+        value: decoded `inputs` or `params`.
+        path: of it.
+        has_expressions: False for `params`, where `{{` is plain text.
+    """
+    rest: list[tuple[object, Path]] = [(value, path)]
+    while rest:
+        part, where = rest.pop()
+        if isinstance(part, dict):
+            for key, member in cast("dict[str, Any]", part).items():
+                if key == "$secret":
+                    yield _secret(member, (*where, key)), True
+                rest.append((member, (*where, key)))
+        elif isinstance(part, list):
+            rest.extend(
+                (item, (*where, index)) for index, item in enumerate(cast("Sequence[Any]", part))
+            )
+        elif has_expressions and isinstance(part, str):
+            if _EXPRESSION.search(part):
+                yield _expression(where), True
+            elif match := _NEAR_MISS.search(part):
+                yield _near_miss(match[0], where), False
+
+
+def _secret(name: object, path: Path) -> Finding:
+    named = f" {quoted(name)}" if isinstance(name, str) else ""
+    return Finding(
+        code=ProblemCode.UNKNOWN_SECRET,
+        path=path,
+        message=f"there is no secret{named}: secrets come with a later version of inboxd",
+        hint="hand it over in a file, or by `[run] environment`",
+        at_key=True,
+    )
+
+
+def _expression(path: Path) -> Finding:
+    return Finding(
+        code=ProblemCode.INVALID_EXPRESSION,
+        path=path,
+        message="references to other tasks, {{ tasks.… }}, come with a later version of inboxd",
+        hint="until then a task reads what another left in the tree's directory",
+    )
+
+
+def _near_miss(found: str, path: Path) -> Finding:
+    return Finding(
+        code=ProblemCode.INVALID_EXPRESSION,
+        path=path,
+        message=f"{quoted(found)} is plain text: a reference begins with {{{{ tasks.",
+        hint="leave it if it is meant as text",
+    )

@@ -1,0 +1,160 @@
+"""
+The door to the JSON Schema library: compile a schema, and say what does not match it.
+
+Nothing is ever fetched: a `$ref` that leads out of the schema is an error of the schema.
+Patterns run on an engine whose time is linear in the text, so look-around and back-references
+are errors too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from inboxd.array.catalog import InputProblem
+from inboxd.array.problem import quoted
+from inboxd.array.shape import shown, type_words
+from inboxd.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["SchemaCheck", "SchemaError", "compile_schema"]
+
+#: A value with more problems than this is not looked at further.
+_MOST_PROBLEMS = 100
+#: Memory that one compiled pattern may take.
+_PATTERN_BYTES = 1 << 20
+
+
+class SchemaError(Exception):
+    """A schema that cannot be used; `path` leads to what is wrong in it, as far as is known."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class SchemaCheck:
+    """A compiled schema."""
+
+    def __init__(self, schema: dict[str, Any] | bool, validator: jsonschema_rs.Validator) -> None:
+        self._validator = validator
+        self._known = _property_names(schema)
+
+    def problems(self, value: object) -> list[InputProblem]:
+        """Return what does not match, the first 100 at most; empty when all does."""
+        if self._validator.is_valid(value):
+            return []
+        found: list[InputProblem] = []
+        for error in self._validator.iter_errors(value):
+            found.extend(_problems_of(error, self._known))
+            if len(found) >= _MOST_PROBLEMS:
+                break
+        return found[:_MOST_PROBLEMS]
+
+
+def compile_schema(schema: object) -> SchemaCheck:
+    """
+    Compile a JSON Schema; without `$schema` it is one of draft 2020-12.
+
+    Args:
+        schema: decoded JSON.
+
+    Raises:
+        SchemaError: it is no schema, refers to something outside itself, or has a pattern that
+            the linear engine cannot run.
+    """
+    if not isinstance(schema, dict | bool):
+        raise SchemaError(f"a JSON Schema is an object or a boolean, not {shown(schema)}")
+    checked = cast("dict[str, Any] | bool", schema)
+    try:
+        validator = jsonschema_rs.validator_for(
+            checked,
+            retriever=_refuse,
+            pattern_options=jsonschema_rs.RegexOptions(
+                size_limit=_PATTERN_BYTES, dfa_size_limit=_PATTERN_BYTES
+            ),
+        )
+    except jsonschema_rs.ValidationError as error:
+        message = _sentence(error)
+        if isinstance(error.kind, Kind.Format) and error.kind.format == "regex":
+            message = "the pattern cannot be used: look-around and back-references are not taken"
+        raise SchemaError(message, tuple(error.instance_path)) from error
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise SchemaError(first_line) from error
+    return SchemaCheck(checked, validator)
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"{quoted(uri)} lies outside of the schema, and nothing is fetched")
+
+
+def _problems_of(
+    error: jsonschema_rs.ValidationError, known: frozenset[str]
+) -> Iterator[InputProblem]:
+    path = tuple(error.instance_path)
+    match error.kind:
+        case Kind.AdditionalProperties(unexpected) | Kind.UnevaluatedProperties(unexpected):
+            for key in unexpected:
+                yield InputProblem(
+                    path=(*path, key),
+                    message=f"there is no input {quoted(key)}",
+                    hint=did_you_mean(key, sorted(known)),
+                    at_key=True,
+                )
+        case Kind.Required(property=name):
+            yield InputProblem(path=path, message=f"the input {quoted(name)} is missing")
+        case Kind.Type(types):
+            wanted = " or ".join(type_words(types))
+            yield InputProblem(
+                path=path, message=f"{wanted} is wanted here, not {shown(error.instance)}"
+            )
+        case Kind.Enum(options):
+            texts = [option for option in options if isinstance(option, str)]
+            hint = did_you_mean(error.instance, texts) if isinstance(error.instance, str) else None
+            listed = " or ".join(shown(option) for option in options[:10])
+            yield InputProblem(
+                path=path,
+                message=f"{listed} is wanted here, not {shown(error.instance)}",
+                hint=hint,
+            )
+        case Kind.FalseSchema():
+            yield InputProblem(path=path, message="nothing may stand here")
+        case Kind.AnyOf() | Kind.OneOfNotValid():
+            yield InputProblem(
+                path=path,
+                message=f"{shown(error.instance)} matches none of the forms it may have",
+            )
+        case Kind.OneOfMultipleValid():
+            yield InputProblem(
+                path=path,
+                message=f"{shown(error.instance)} matches several forms that exclude each other",
+            )
+        case _:
+            yield InputProblem(path=path, message=_sentence(error))
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> str:
+    """Return the library's own message, cut to a bearable length."""
+    return quoted(error.message).removeprefix('"').removesuffix('"')
+
+
+def _property_names(schema: object) -> frozenset[str]:
+    """Return all names of properties anywhere in a schema, for hints; without recursion."""
+    names: set[str] = set()
+    rest: list[object] = [schema]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            members = cast("dict[str, Any]", part)
+            properties = members.get("properties")
+            if isinstance(properties, dict):
+                names.update(cast("dict[str, Any]", properties))
+            rest.extend(members.values())
+        elif isinstance(part, list):
+            rest.extend(cast("Sequence[Any]", part))
+    return frozenset(names)

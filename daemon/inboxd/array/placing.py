@@ -1,0 +1,104 @@
+"""From findings to problems: the first ones in the order of the document, with line and column."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inboxd.array.locate import find, item_offset, lines_and_columns
+from inboxd.array.problem import MOST_PROBLEMS, Finding, Path, Problem, pointer
+from inboxd.array.syntax import skip_space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from inboxd.array.outline import Outline
+    from inboxd.array.split import Chunk
+
+__all__ = ["place"]
+
+
+def place(outline: Outline, findings: Iterable[Finding]) -> tuple[list[Problem], bool]:
+    """
+    Return the first problems of a document, and whether there are more.
+
+    The same finding twice (a default that many tasks share) is one problem.
+    """
+    places = _Places(outline)
+    placed: dict[tuple[str, Path, str], tuple[int, Finding]] = {}
+    for finding in sorted(findings, key=places.position):
+        key = (finding.code.value, finding.path, finding.message)
+        if key not in placed:
+            placed[key] = (places.offset(finding), finding)
+    in_order = sorted(placed.values(), key=lambda item: item[0])
+    reported = in_order[:MOST_PROBLEMS]
+    where = lines_and_columns(outline.data, [offset for offset, _ in reported])
+    problems = [
+        Problem(
+            code=finding.code,
+            pointer=pointer(finding.path),
+            line=where[offset][0],
+            column=where[offset][1],
+            message=finding.message,
+            hint=finding.hint,
+        )
+        for offset, finding in reported
+    ]
+    return problems, len(in_order) > len(reported)
+
+
+@dataclass(slots=True)
+class _Place:
+    position: int
+    offset: int
+
+
+class _Places:
+    """Finds offsets of findings, those of tasks in order of position."""
+
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+        items = outline.items
+        self._path: Path = () if items is None else items.path
+        self._chunks: list[Chunk] = [] if items is None else items.chunks
+        self._firsts = [chunk.first for chunk in self._chunks]
+        self._last: _Place | None = None
+
+    def position(self, finding: Finding) -> int:
+        """Return the position of the task that a finding is about, -1 for the envelope."""
+        depth = len(self._path)
+        path = finding.path
+        if len(path) > depth and path[:depth] == self._path:
+            token = path[depth]
+            if isinstance(token, int):
+                return token
+        return -1
+
+    def offset(self, finding: Finding) -> int:
+        if finding.offset is not None:
+            return finding.offset
+        data, path = self._outline.data, finding.path
+        position = self.position(finding)
+        if position >= 0 and self._chunks:
+            start = self._item(position)
+            return find(data, start, path[len(self._path) + 1 :], at_key=finding.at_key)
+        if self._outline.is_envelope and path and isinstance(path[0], str):
+            member = self._outline.members.get(path[0])
+            if member is not None:
+                if len(path) == 1 and finding.at_key:
+                    return member.key_at
+                return find(data, member.value_at, path[1:], at_key=finding.at_key)
+        return skip_space(data, 0)
+
+    def _item(self, position: int) -> int:
+        """Return where the task at *position* begins."""
+        chunk = self._chunks[max(0, bisect_right(self._firsts, position) - 1)]
+        last = self._last
+        if last is not None and chunk.first <= last.position <= position:
+            start, steps = last.offset, position - last.position
+        else:
+            start, steps = chunk.start, position - chunk.first
+        offset = item_offset(self._outline.data, start, steps)
+        self._last = _Place(position, offset)
+        return offset

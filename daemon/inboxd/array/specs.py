@@ -1,0 +1,149 @@
+"""The third pass: tasks as the store takes them, defaults merged in, a batch at a time."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from inboxd.array.defaults import members
+from inboxd.array.links import NO_PARENT, ON
+from inboxd.array.records import StoredTask
+from inboxd.array.task_values import retry_policy
+from inboxd.array.values import duration_seconds, time_micros
+from inboxd.task import Delivery, EdgeSpec, Join, TaskSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from inboxd.array.decode import ChunkReader
+    from inboxd.array.defaults import Defaults
+    from inboxd.array.execution import ExecutorEntry
+    from inboxd.array.links import Links
+    from inboxd.array.split import Chunk
+
+__all__ = ["SpecBuilder", "in_batches"]
+
+_JOINS = {str(join): join for join in Join}
+_DELIVERIES = {str(delivery): delivery for delivery in Delivery}
+_OTHER_FIELDS = ("description", "metadata", "user_id", "schemas")
+
+
+class SpecBuilder:
+    """Makes the specs of an array that has no errors."""
+
+    def __init__(
+        self,
+        *,
+        reader: ChunkReader,
+        defaults: Defaults,
+        ids: Sequence[str],
+        links: Links,
+        executors: Sequence[int],
+        entries: Sequence[ExecutorEntry],
+    ) -> None:
+        self._reader = reader
+        self._defaults = defaults
+        self._ids = ids
+        self._links = links
+        self._executors = executors
+        self._entries = entries
+        self._has_dependants = bytearray(len(ids))
+        for before in links.edges:
+            self._has_dependants[before] = 1
+        self._decoder = msgspec.json.Decoder(list[StoredTask])
+        self._own_decoder = msgspec.json.Decoder(list[dict[str, Raw]])
+        self._encoder = msgspec.json.Encoder()
+
+    def specs(self, chunk: Chunk, *, has_own_keys: bool) -> Iterator[TaskSpec]:
+        """Yield the specs of one chunk, in order of position."""
+        text = self._reader.text(chunk)
+        own: Iterable[dict[str, Raw] | None] = [None] * chunk.count
+        if has_own_keys:
+            own = [
+                {key: value for key, value in task.items() if key.startswith("x-")}
+                for task in self._own_decoder.decode(text)
+            ]
+        tasks = self._decoder.decode(text)
+        for position, (task, own_keys) in enumerate(zip(tasks, own, strict=True), chunk.first):
+            yield self._spec(task, position, own_keys)
+
+    def _spec(self, task: StoredTask, position: int, own_keys: dict[str, Raw] | None) -> TaskSpec:
+        stored = self._defaults.stored
+        task_id = self._ids[position]
+        entry = self._entries[self._executors[position]]
+        parent = self._links.parents[position]
+        priority = stored.priority if task.priority is UNSET else task.priority
+        join = stored.join if task.join is UNSET else task.join
+        allow_failure = stored.allow_failure if task.allow_failure is UNSET else task.allow_failure
+        retry = stored.retry if task.retry is UNSET else task.retry
+        timeout = stored.timeout if task.timeout is UNSET else task.timeout
+        not_before = stored.not_before if task.not_before is UNSET else task.not_before
+        delivery = stored.delivery if task.delivery is UNSET else task.delivery
+        return TaskSpec(
+            position=position,
+            id=task_id,
+            name=task_id if task.name is UNSET else task.name,
+            executor=entry.name,
+            kind=entry.kind,
+            parent=None if parent == NO_PARENT else parent,
+            priority=2 if priority is UNSET else priority,
+            edges=self._edges(position),
+            has_dependants=self._has_dependants[position] == 1,
+            join=Join.ALL if join is UNSET else _JOINS[join],
+            allow_failure=False if allow_failure is UNSET else allow_failure,
+            retry=None if retry is UNSET else retry_policy(retry),
+            timeout_seconds=None
+            if timeout is UNSET or timeout is None
+            else duration_seconds(timeout),
+            not_before_micros=None if not_before is UNSET else time_micros(not_before),
+            delivery=Delivery.AT_LEAST_ONCE if delivery is UNSET else _DELIVERIES[delivery],
+            inputs=self._merged(task.inputs, self._defaults.inputs),
+            params=self._merged(task.params, self._defaults.params),
+            other=self._other(task, own_keys),
+        )
+
+    def _edges(self, position: int) -> tuple[EdgeSpec, ...]:
+        starts = self._links.edge_starts
+        start, end = starts[position], starts[position + 1]
+        if start == end:
+            return ()
+        return tuple(
+            EdgeSpec(before, ON[on])
+            for before, on in zip(
+                self._links.edges[start:end], self._links.edge_ons[start:end], strict=True
+            )
+        )
+
+    def _merged(self, own: Raw | UnsetType, default: dict[str, Raw]) -> bytes | None:
+        """Return a task's object as it was written, or with what the defaults add before it."""
+        if isinstance(own, UnsetType):
+            return self._encoder.encode(default) if default else None
+        if default:
+            both = {**default, **members(own)}
+            return self._encoder.encode(both) if both else None
+        written = bytes(own)
+        return written if written[1:-1].strip() else None
+
+    def _other(self, task: StoredTask, own_keys: dict[str, Raw] | None) -> bytes | None:
+        stored = self._defaults.stored
+        kept: dict[str, Raw] = {}
+        for name in _OTHER_FIELDS:
+            value = getattr(task, name)
+            if value is UNSET:
+                value = getattr(stored, name)
+            if value is not UNSET:
+                kept[name] = value
+        kept.update(self._defaults.own)
+        if own_keys:
+            kept.update(own_keys)
+        return self._encoder.encode(kept) if kept else None
+
+
+def in_batches(specs: Iterable[TaskSpec], size: int) -> Iterator[list[TaskSpec]]:
+    """Yield lists of *size* specs; the last may be shorter."""
+    rest = iter(specs)
+    while batch := list(islice(rest, size)):
+        yield batch
