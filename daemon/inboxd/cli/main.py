@@ -18,6 +18,9 @@ from inboxd.errors import InboxdError
 
 __all__ = ["cli", "main", "run_command_line"]
 
+#: Set by the shell when it completes a command line (click's protocol): `bash_source`, …
+_COMPLETE_VARIABLE = "_INBOXD_COMPLETE"
+
 _EXAMPLE = """\
 Examples:
 
@@ -39,6 +42,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
+    if instruction := os.environ.get(_COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, "inboxd", _COMPLETE_VARIABLE, instruction))
     code = run_command_line(sys.argv[1:])
     _flush()
     sys.exit(code)
@@ -51,7 +58,11 @@ def run_command_line(arguments: list[str]) -> int:
     A verb returns its exit code, or None for 0; what it raises becomes a sentence on stderr.
     """
     try:
-        result = cli.main(arguments, prog_name="inboxd", standalone_mode=False)
+        # Not `cli.main`: it ends with 1, a failed tree's code, when the reader of a pipe has left.
+        with cli.make_context("inboxd", arguments) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
     except click.UsageError as error:
         error.show()
         return ExitCode.USAGE
@@ -59,6 +70,8 @@ def run_command_line(arguments: list[str]) -> int:
         problem(error.format_message())
         return ExitCode.FAILED
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the terminal has written ^C
         return ExitCode.INTERRUPTED
     except InboxdError as error:
         problem(str(error))

@@ -13,7 +13,7 @@ import click
 
 from inboxd.cli.exit_codes import MEANINGS
 from inboxd.cli.main import cli
-from inboxd.cli.verbs import VERBS, Verbs
+from inboxd.cli.verbs import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,23 +67,20 @@ _JSON_FORMS = """\
 _WIDTH = 96
 
 
-def help_texts() -> Iterator[tuple[str, str]]:
-    """Yield the name and the help of the command itself, of every verb and every sub-verb."""
+def help_texts(verb: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the help of a verb and of each of its sub-verbs."""
     context = _context("inboxd", cli, None)
-    yield "inboxd", cli.get_help(context)
-    for verb in VERBS:
-        command = Verbs.get_command(_group(), context, verb)
-        if command is None:
-            continue
+    command = cli.get_command(context, verb)
+    if command is not None:
         yield from _texts_of(verb, command, context)
 
 
 def render() -> str:
     """Return `docs/reference/cli.md`."""
     parts = [_HEAD]
-    for name, text in help_texts():
-        title = name if name == "inboxd" else name.removeprefix("inboxd ")
-        parts.append(f"## `{title}`\n\n```text\n{text}\n```\n")
+    texts = [("inboxd", cli.get_help(_context("inboxd", cli, None)))]
+    texts += [text for verb in VERBS for text in help_texts(verb)]
+    parts += [f"## `{name}`\n\n```text\n{text}\n```\n" for name, text in texts]
     rows = [f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items()]
     parts += [_JSON_FORMS, "## Exit codes\n", "| code | meaning |", "| --- | --- |", *rows]
     return "\n".join(parts) + "\n"
@@ -113,11 +110,6 @@ def _context(name: str, command: click.Command, parent: click.Context | None) ->
     context.terminal_width = _WIDTH
     context.max_content_width = _WIDTH
     return context
-
-
-def _group() -> Verbs:
-    assert isinstance(cli, Verbs)  # noqa: S101 # it is made of that class
-    return cli
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inboxd.names import did_you_mean
+from inboxd.names import did_you_mean, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,8 @@ class Verbs(click.Group):
         """Find the verb; for one that is none say which is near."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             hint = did_you_mean(args[0], VERBS)
-            raise click.UsageError(f"no verb {args[0]!r}" + (f"; {hint}" if hint else ""), ctx)
+            what = f'no verb "{escaped(args[0])}"'
+            raise click.UsageError(f"{what}; {hint}" if hint else what, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,348 @@
+"""`inboxd doctor`: what each check says of good and bad facts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from inboxd.cli.checks.database import check_database, database_findings
+from inboxd.cli.checks.directories import check_inbox, check_state, inbox_findings, state_findings
+from inboxd.cli.checks.finding import Finding
+from inboxd.cli.checks.machine import (
+    InotifyFacts,
+    check_file_system,
+    check_inotify,
+    file_system_type,
+    inotify_findings,
+    space_findings,
+)
+from inboxd.cli.checks.software import check_sqlite, check_versions
+from inboxd.config.load import load_settings
+from inboxd.config.settings import Settings
+from inboxd.state_lock import StateLock
+from inboxd.store.engine import open_writer
+from inboxd.store.inspection import DatabaseReport, inspect_database
+from inboxd.store.schema import HEAD, migrate
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def levels(findings: object) -> list[str]:
+    return [finding.level.value for finding in cast("list[Finding]", findings)]
+
+
+def facts(mode: int, *, user: int = 1000) -> os.stat_result:
+    """Return what stat would say of a directory (or of what the type in *mode* says)."""
+    if not stat.S_IFMT(mode):
+        mode |= stat.S_IFDIR
+    return cast("os.stat_result", SimpleNamespace(st_mode=mode, st_uid=user, st_dev=1))
+
+
+def settings_of(inbox: Path, *, allow_world: bool = False) -> Settings:
+    overrides = {"inbox.path": str(inbox), "state.path": "/srv/state"}
+    if allow_world:
+        overrides |= {"inbox.allow_world": "true", "inbox.allowed_owners": "me"}
+    return load_settings(overrides=overrides, environ={}, cwd=Path("/"))
+
+
+# SQLite and versions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ((3, 6, 23), "ok"),
+        ((3, 7, 0), "warn"),
+        ((3, 40, 1), "warn"),
+        ((3, 51, 2), "warn"),
+        ((3, 51, 3), "ok"),
+        ((4, 0, 0), "ok"),
+    ],
+)
+def test_sqlite_with_the_wal_reset_bug_is_warned_of(version: tuple[int, ...], level: str) -> None:
+    findings = list(check_sqlite(version, "x"))
+
+    assert [level] == levels(findings)
+
+
+def test_a_missing_distribution_fails() -> None:
+    found = [
+        *check_versions({"inboxd": "1", "pluggy": "2"}),
+        *check_versions({"inboxd": "1", "pluggy": "not installed"}),
+    ]
+
+    assert levels(found) == ["ok", "fail"]
+
+
+# Directories ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "level"),
+    [
+        (0o700, 1000, "ok"),
+        (0o500, 1000, "ok"),
+        (0o710, 1000, "fail"),
+        (0o755, 1000, "fail"),
+        (0o701, 1000, "fail"),
+        (0o700, 0, "warn"),
+        (stat.S_IFREG | 0o600, 1000, "fail"),
+    ],
+)
+def test_a_state_directory_is_for_its_user_alone(mode: int, user: int, level: str) -> None:
+    findings = list(state_findings(Path("/srv/state"), facts(mode, user=user), user=1000))
+
+    assert [level] == levels(findings)
+
+
+@pytest.mark.parametrize(
+    ("mode", "parent", "can_use", "allow_world", "expected"),
+    [
+        (0o700, 0o755, True, False, ["ok"]),
+        (0o770, 0o755, True, False, ["ok"]),
+        (0o3770, 0o1777, True, False, ["ok"]),
+        (0o777, 0o755, True, False, ["fail"]),
+        (0o1777, 0o755, True, False, ["fail"]),
+        (0o772, 0o755, True, False, ["fail"]),
+        (0o777, 0o755, True, True, ["warn"]),
+        (0o770, 0o777, True, False, ["fail"]),
+        (0o770, 0o1777, True, False, ["ok"]),
+        (0o777, 0o777, True, False, ["fail", "fail"]),
+        (0o500, 0o755, False, False, ["fail"]),
+        (stat.S_IFREG | 0o600, 0o755, True, False, ["fail"]),
+    ],
+)
+def test_an_inbox_is_for_those_whom_its_owner_lets_in(
+    mode: int, parent: int, can_use: bool, allow_world: bool, expected: list[str]
+) -> None:
+    settings = settings_of(Path("/srv/inbox"), allow_world=allow_world)
+
+    findings = list(inbox_findings(settings, facts(mode), facts(parent), can_use=can_use))
+
+    assert expected == levels(findings)
+
+
+def test_sub_directories_that_are_links_or_open_to_others_are_found(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir(mode=0o700)
+    (inbox / ".claimed").mkdir(mode=0o700)
+    (inbox / "accepted").symlink_to(tmp_path)
+    (inbox / "rejected").mkdir()
+    (inbox / "rejected").chmod(0o777)
+    (inbox / "results").write_text("")
+
+    findings = list(check_inbox(settings_of(inbox)))
+
+    assert [
+        ("ok", str(inbox)),
+        ("fail", f"{inbox}/accepted"),
+        ("warn", f"{inbox}/rejected"),
+        ("fail", f"{inbox}/results"),
+    ] == [(finding.level, finding.message.partition(":")[0]) for finding in findings]
+
+
+def test_what_is_not_made_yet_is_no_fault(tmp_path: Path) -> None:
+    found = [*check_state(tmp_path / "s"), *check_inbox(settings_of(tmp_path / "i"))]
+
+    assert levels(found) == ["ok", "ok"]
+
+
+# The machine ----------------------------------------------------------------------------------
+
+
+def space(free: int, *, files: int = 0, free_files: int = 0) -> Any:
+    return SimpleNamespace(f_bavail=free, f_frsize=1, f_files=files, f_favail=free_files)
+
+
+@pytest.mark.parametrize(
+    ("facts", "level"),
+    [
+        (space(2 * 1024**3), "ok"),
+        (space(1024**3 - 1), "warn"),
+        (space(64 * 1024**2 - 1), "fail"),
+        (space(2 * 1024**3, files=10**6, free_files=9_999), "warn"),
+        (space(2 * 1024**3, files=10**6, free_files=10_000), "ok"),
+    ],
+)
+def test_little_room_is_warned_of_and_no_room_fails(facts: Any, level: str) -> None:
+    findings = list(space_findings("state", "/x", facts, kind="ext4"))
+
+    assert [level] == levels(findings)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/", "ext4"), ("/srv", "ext4"), ("/srv/inbox", "nfs4"), ("/srv/inboxes", "ext4")],
+)
+def test_a_path_lies_on_the_deepest_mount_above_it(path: str, kind: str) -> None:
+    mounts = [(Path("/srv/inbox"), "xfs"), (Path("/"), "ext4"), (Path("/srv/inbox"), "nfs4")]
+
+    assert kind == file_system_type(Path(path), mounts)
+
+
+def test_a_path_that_is_not_there_yet_lies_where_it_will_be_made(tmp_path: Path) -> None:
+    here = list(check_file_system("state", tmp_path, holds_database=True))
+    there = list(check_file_system("state", tmp_path / "a/b", holds_database=True))
+
+    assert levels(here) == levels(there)
+
+
+@pytest.mark.parametrize(
+    ("instances", "watches", "level"),
+    [(0, 8192, "ok"), (103, 8192, "warn"), (128, 8192, "fail"), (0, 0, "fail")],
+)
+def test_inotify_that_is_used_up_is_said(instances: int, watches: int, level: str) -> None:
+    facts = InotifyFacts(max_user_watches=watches, max_user_instances=128, instances=instances)
+
+    findings = list(inotify_findings(facts))
+
+    assert [level] == levels(findings)
+
+
+def test_the_limits_of_this_machine_can_be_read() -> None:
+    findings = list(check_inotify())
+
+    assert "instances in use by you" in findings[0].message
+
+
+# The database ---------------------------------------------------------------------------------
+
+
+def report(**changes: Any) -> DatabaseReport:
+    values: dict[str, Any] = {"size_bytes": 4096, "version": "0002", "was_checked": True, **changes}
+    return DatabaseReport(path=Path("/x.db"), **values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["ok"]),
+        ({"size_bytes": None}, ["ok"]),
+        ({"error": "disk I/O error"}, ["fail"]),
+        ({"problems": ("row 1 missing", "row 2 missing")}, ["fail", "fail"]),
+        ({"version": "0001"}, ["warn", "ok"]),
+        ({"version": "0003"}, ["fail", "ok"]),
+        ({"version": None}, ["warn", "ok"]),
+        ({"was_checked": False}, ["warn"]),
+        ({"wal_bytes": 300 * 1024**2}, ["warn", "ok"]),
+    ],
+)
+def test_a_database_is_judged_by_what_was_seen(
+    changes: dict[str, Any], expected: list[str]
+) -> None:
+    findings = list(database_findings(report(**changes), newest="0002"))
+
+    assert expected == levels(findings)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return a database of inboxd, as the daemon makes it."""
+    path = tmp_path / "inboxd.db"
+    engine = open_writer(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+def test_a_whole_database_is_good_and_not_changed(database: Path) -> None:
+    before = database.read_bytes()
+
+    seen = inspect_database(f"sqlite:///{database}", seconds=60)
+
+    assert (seen.version, seen.problems, seen.was_checked, seen.error) == (HEAD, (), True, None)
+    assert before == database.read_bytes()
+
+
+def test_a_database_without_a_file_is_none(tmp_path: Path) -> None:
+    seen = inspect_database(f"sqlite:///{tmp_path}/none.db", seconds=60)
+
+    assert (seen.size_bytes, seen.error, list(tmp_path.iterdir())) == (None, None, [])
+
+
+def test_a_check_that_takes_too_long_is_given_up(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE large (text TEXT)")
+        connection.executemany("INSERT INTO large VALUES (?)", [("x" * 100,)] * 20_000)
+    connection.close()
+
+    seen = inspect_database(f"sqlite:///{database}", seconds=0)
+
+    assert (seen.was_checked, seen.error) == (False, None)
+
+
+@pytest.mark.parametrize("place", ["header", "page"])
+def test_a_damaged_database_fails(database: Path, place: str) -> None:
+    data = bytearray(database.read_bytes())
+    start = 0 if place == "header" else 2 * 4096
+    data[start : start + 512] = b"\xa5" * 512
+    database.write_bytes(data)
+
+    findings = list(check_database(f"sqlite:///{database}", is_running=False))
+
+    assert "fail" in levels(findings)
+
+
+def test_the_database_of_another_program_fails(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+
+    findings = list(check_database(f"sqlite:///{path}", is_running=False))
+
+    assert levels(findings) == ["fail"]
+    assert "belongs to another program" in findings[0].message
+
+
+# The verb -------------------------------------------------------------------------------------
+
+
+def test_a_new_instance_is_good(run: Run) -> None:
+    code, out, err = run("doctor")
+
+    assert (code, err) == (0, "")
+    assert "none runs on" in out
+
+
+def test_a_running_daemon_is_seen(run: Run, state: Path) -> None:
+    with StateLock.acquire(state):
+        _, out, _ = run("doctor", "--json")
+
+    daemon = [each for each in json.loads(out)["checks"] if each["check"] == "daemon"]
+    message = f"runs on {state}, pid {os.getpid()}"
+    assert [{"level": "ok", "check": "daemon", "message": message, "advice": None}] == daemon
+
+
+def test_what_fails_ends_with_1_and_says_what_to_do(run: Run, state: Path) -> None:
+    state.chmod(0o755)
+
+    code, out, _ = run("doctor")
+
+    assert code == 1
+    assert f"fail  state          {state}: mode 0755 lets others in" in out
+    assert f"-> chmod 700 {state}" in out
+
+
+def test_a_broken_configuration_is_a_finding(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[run]\nplace = 1\n")
+
+    code, out, _ = run("doctor", "--config", str(config), "--json")
+
+    document = json.loads(out)
+    last = document["checks"][-1]
+    assert (
+        code,
+        document["good"],
+        last["level"],
+        last["check"],
+    ) == (1, False, "fail", "configuration")
