@@ -11,11 +11,12 @@ from inboxd.store.views import Counts, TreeView
 from inboxd.task import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row, Select
 
 __all__ = [
+    "busiest_open",
     "count_open",
     "newest_named",
     "newest_names",
@@ -161,6 +162,28 @@ def oldest_open(connection: Connection, limit: int) -> list[TreeView]:
 def count_open(connection: Connection, most: int) -> int:
     """Return how many accepted trees have not ended; counting stops at *most*."""
     return int(connection.execute(_COUNT_OPEN, {"most": most}).scalar_one())
+
+
+def busiest_open(connection: Connection, running: Mapping[int, int], limit: int) -> list[TreeView]:
+    """
+    Return open trees, by their numbers: those with most in progress, then the oldest.
+
+    Args:
+        connection: in a transaction.
+        running: what `running_by_tree` gave in it.
+        limit: at most so many.
+    """
+    busiest = sorted(running, key=lambda number: (-running[number], number))[:limit]
+    rows = [*connection.execute(_BY_NUMBERS, {"numbers": busiest}).all()]
+    if len(busiest) < limit:
+        # Of the oldest *limit*, at most len(busiest) are there already.
+        rows += connection.execute(_OLDEST_OPEN, {"limit": limit}).all()
+    found = {row.id: row for row in rows[:limit]}
+    for row in rows:
+        if len(found) == limit:
+            break
+        found.setdefault(row.id, row)
+    return [_view(found[number], running.get(number, 0)) for number in sorted(found)]
 
 
 def running_by_tree(connection: Connection) -> dict[int, int]:

@@ -14,6 +14,7 @@ from inboxd.store import find, read_tasks, read_trees
 from inboxd.store.engine import database_path, open_reader
 from inboxd.store.reasons import NAMED_EDGES, task_reason
 from inboxd.store.tables import APPLICATION_ID, TaskState
+from inboxd.store.views import Overview
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -276,6 +277,24 @@ class StoreReader:
         """Return tasks in progress over all trees, in the order in which they started."""
         with self.transaction() as connection:
             return read_tasks.running(connection, limit)
+
+    def overview(self, *, trees: int, tasks: int, most_open: int = 100_000) -> Overview:
+        """
+        Return what goes on now; the cost is that of what is in progress, not of what there is.
+
+        Args:
+            trees: at most so many open trees.
+            tasks: at most so many tasks in progress.
+            most_open: counting open trees stops there.
+        """
+        with self.transaction() as connection:
+            running = read_trees.running_by_tree(connection)
+            return Overview(
+                open_trees=read_trees.count_open(connection, most_open),
+                running=sum(running.values()),
+                trees=tuple(read_trees.busiest_open(connection, running, trees)),
+                running_tasks=tuple(read_tasks.running(connection, tasks)),
+            )
 
     # Transactions --------------------------------------------------------------------------------
 

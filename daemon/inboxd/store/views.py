@@ -12,6 +12,7 @@ __all__ = [
     "AttemptView",
     "Counts",
     "EdgeView",
+    "Overview",
     "RunningTask",
     "TaskDetails",
     "TaskView",
@@ -151,3 +152,16 @@ class RunningTask(msgspec.Struct, frozen=True, kw_only=True):
     executor: str
     attempt: int
     started_at: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes on now, over all trees, at one moment."""
+
+    #: Trees that have not ended; counted up to a bound only.
+    open_trees: int
+    #: Tasks in progress.
+    running: int
+    #: Some open trees: those with most in progress, then the oldest; in order of arrival.
+    trees: tuple[TreeView, ...]
+    #: Some tasks in progress, in the order in which they started.
+    running_tasks: tuple[RunningTask, ...]
