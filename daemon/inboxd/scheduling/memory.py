@@ -101,6 +101,11 @@ class Memory:
         self._trees.pop(number, None)
         self.levels.forget(number)
 
+    def waits_until(self, due_at: int) -> None:
+        """Note that a task waits for a time."""
+        if self.next_waiting is None or due_at < self.next_waiting:
+            self.next_waiting = due_at
+
     def has_levels(self, tree: OpenTree) -> bool:
         """Whether rows of this tree may be parked."""
         return tree.strict or tree.task_count > self._small_tree

@@ -83,7 +83,9 @@ class EndedTree(msgspec.Struct, frozen=True):
 class TurnListener:
     """Who is told what a turn committed; called on the scheduler's thread, so it must be quick."""
 
-    def attempt_ended(self, attempt: Attempt, end: AttemptEnd | RequeuedTask) -> None:
+    def attempt_ended(
+        self, attempt: Attempt, end: AttemptEnd | RequeuedTask, tree: OpenTree
+    ) -> None:
         """An attempt's outcome was recorded."""
 
     def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
@@ -99,12 +101,13 @@ class _Turn:
     def __init__(self, now: int, outcomes: Sequence[EndedAttempt]) -> None:
         self.now = now
         self.outcomes = outcomes
-        self.taken: list[tuple[Attempt, AttemptEnd | RequeuedTask]] = []
+        self.taken: list[tuple[Attempt, AttemptEnd | RequeuedTask, OpenTree]] = []
         self.changes: dict[int, TreeChange] = {}
         #: Trees some of whose tasks changed in a way that can open or close a level.
         self.dirty: set[int] = set()
         #: Trees whose levels are to be found again even if they are not strict.
         self.reopened: set[int] = set()
+        self.woken = False
         self.works: list[Work[Any]] = []
         self.done: list[tuple[Work[Any], object]] = []
         self.accepted: list[OpenTree] = []
@@ -261,7 +264,7 @@ class Turns:
         if self._claiming:
             self._claim(turn)
         self._write_trees(turn)
-        if turn.dirty or turn.accepted or turn.taken:
+        if turn.dirty or turn.accepted or turn.woken:
             memory.next_waiting = next_waiting_due(connection)
 
     def _write_outcomes(self, turn: _Turn) -> list[EndedTask]:
@@ -285,7 +288,7 @@ class Turns:
                 max_interruptions=self._settings.max_interruptions,
                 chance=self._random.random(),
             )
-            turn.taken.append((attempt, end))
+            turn.taken.append((attempt, end, memory.tree(self._connection, task.tree)))
             history.append(
                 (
                     task.id,
@@ -304,6 +307,8 @@ class Turns:
                 requeued.append(end)
                 turn.dirty.add(task.tree)
                 self._claimable[task.kind] = True
+                if end.state is TaskState.WAITING:
+                    memory.waits_until(end.due_at)
                 if end.state is TaskState.WAITING and task.flags & TaskFlag.STRICT:
                     memory.levels.retry_waits(task.tree, task.priority, 1)
                 continue
@@ -362,8 +367,9 @@ class Turns:
     def _wake(self, turn: _Turn) -> None:
         memory = self._memory
         turn.reopened.update(memory.levels.due_trees(turn.now))
-        due = next_waiting_due(self._connection) if turn.dirty else memory.next_waiting
+        due = memory.next_waiting
         if due is not None and due <= turn.now:
+            turn.woken = True
             for task in wake_waiting(self._connection, now=turn.now, limit=_WOKEN_A_TURN):
                 turn.dirty.add(task.tree)
                 if task.attempt and task.flags & TaskFlag.STRICT:
@@ -373,7 +379,7 @@ class Turns:
 
     def _claim(self, turn: _Turn) -> None:
         ended: dict[int, int] = dict.fromkeys(_KINDS, 0)
-        for attempt, _ in turn.taken:
+        for attempt, _, _ in turn.taken:
             ended[self._memory.running[attempt.task].task.kind] += 1
         for kind in _KINDS:
             free = self._free(kind) + ended[kind]
@@ -457,7 +463,7 @@ class Turns:
         self._doubt = False
         self._failures = 0
         self._retry_at = None
-        for attempt, _ in turn.taken:
+        for attempt, _, _ in turn.taken:
             entry = memory.running.pop(attempt.task)
             self._busy[entry.task.kind] -= 1
         for entry in turn.claims.running:
@@ -467,8 +473,8 @@ class Turns:
             memory.forget_tree(ended.tree.id)
         for work, result in turn.done:
             work.future.set_result(result)
-        for attempt, end in turn.taken:
-            self._listener.attempt_ended(attempt, end)
+        for attempt, end, tree in turn.taken:
+            self._listener.attempt_ended(attempt, end, tree)
         if turn.accepted:
             self._listener.trees_accepted(turn.accepted)
         if turn.ended:

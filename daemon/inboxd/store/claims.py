@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from inboxd.store.statements import execute, execute_many, fetch, fetch_one
+from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -108,19 +109,19 @@ def parked_tasks(
 def parked_levels(connection: Connection, tree: int) -> list[ParkedLevel]:
     """Return the levels of a tree that have parked tasks; one index look-up a level."""
     levels: list[ParkedLevel] = []
-    kind, priority = -1, -1
-    while True:
-        row = fetch_one(
+    for kind in PlaceKind:
+        priority = -1
+        # A comparison of the pair (kind, priority) would scan the rest of the level.
+        while row := fetch_one(
             connection,
-            "SELECT kind, priority, due_at FROM tasks INDEXED BY tasks_parked"
-            " WHERE state = 1 AND tree = ? AND (kind, priority) > (?, ?)"
-            " ORDER BY kind, priority, due_at LIMIT 1",
-            (tree, kind, priority),
-        )
-        if row is None:
-            return levels
-        kind, priority = row[0], row[1]
-        levels.append(ParkedLevel(kind, priority, row[2]))
+            "SELECT priority, due_at FROM tasks INDEXED BY tasks_parked"
+            " WHERE state = 1 AND tree = ? AND kind = ? AND priority > ?"
+            " ORDER BY priority, due_at LIMIT 1",
+            (tree, kind.value, priority),
+        ):
+            priority = row[0]
+            levels.append(ParkedLevel(kind.value, priority, row[1]))
+    return levels
 
 
 def trees_with_parked_tasks(connection: Connection, small: int) -> list[int]:
