@@ -105,9 +105,9 @@ def _checked(file: str, instance: Instance, *, as_json: bool) -> bytes | None:
         problems = [data]
     else:
         checked = Checker(instance.settings).check(data)
+        for warning in checked.warnings:
+            note(f"{escaped(file)}: warning: {warning}")
         if isinstance(checked, CheckedArray):
-            for warning in checked.warnings:
-                note(f"{escaped(file)}: warning: {warning}")
             return data
         problems = list(checked.problems)
     if as_json:

@@ -65,14 +65,16 @@ def _report(name: str, checker: Checker, *, max_bytes: int, as_json: bool) -> di
         errors = [data]
     else:
         checked = checker.check(data)
+        warnings = checked.warnings
         if isinstance(checked, CheckedArray):
-            warnings, task_count = checked.warnings, checked.task_count
+            task_count = checked.task_count
         else:
             errors, has_more = checked.problems, checked.has_more
     if not as_json:
-        _print(escaped("standard input" if name == "-" else name), errors, warnings, task_count)
+        shown = "standard input" if name == "-" else escaped(name)
+        _print(shown, errors, warnings, task_count)
         if has_more:
-            click.echo(f"{escaped(name)}: there are more; these are the first {len(errors)}")
+            click.echo(f"{shown}: there are more errors; these are the first {len(errors)}")
     return {
         "file": name,
         "valid": not errors,
