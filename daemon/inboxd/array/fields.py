@@ -73,8 +73,11 @@ EDGE: Schema = {
     },
     "additionalProperties": False,
     # Exactly one of `id` and `name`, at most one of `on` and `required`.
-    "oneOf": [{"type": "string"}, {"required": ["id"]}, {"required": ["name"]}],
-    "not": {"required": ["on", "required"]},
+    "if": {"type": "object"},
+    "then": {
+        "oneOf": [{"required": ["id"]}, {"required": ["name"]}],
+        "not": {"required": ["on", "required"]},
+    },
 }
 
 _RETRY: Schema = {

@@ -41,6 +41,7 @@ class Links:
 
     def __init__(self, naming: Naming, *, path: Path) -> None:
         self._naming = naming
+        self._index = naming.index
         self._path = path
         self.findings = Findings()
         #: The edges of the task at p are those from `edge_starts[p]` up to `edge_starts[p + 1]`.
@@ -61,7 +62,18 @@ class Links:
 
     def add(self, tasks: Sequence[LinkedTask], first: int) -> None:
         """Take in the tasks of a chunk in which nothing was wrong so far."""
+        starts, edges, ons, find = self.edge_starts, self.edges, self.edge_ons, self._index.get
         for position, task in enumerate(tasks, first):
+            written = task.dependencies
+            # The usual task, at half the cost: no parent, one dependency, on an earlier task.
+            if not task.parent_id and written and len(written) == 1 and isinstance(written[0], str):
+                before = find(written[0], AMBIGUOUS)
+                if 0 <= before < position:
+                    edges.append(before)
+                    ons.append(_SUCCESS)
+                    starts.append(len(edges))
+                    self.parents.append(NO_PARENT)
+                    continue
             self._add_one(task, position, _NOTHING)
 
     def add_checked(self, tasks: Iterable[tuple[CheckedTask, BadFields]], first: int) -> None:
@@ -101,7 +113,7 @@ class Links:
 
     def _find(self, reference: str, position: int, where: Path) -> int:
         """Return the position that a reference names, -1 when that was reported as wrong."""
-        found = self._naming.find(reference)
+        found = self._index.get(reference)
         if found is not None and found != AMBIGUOUS:
             return found
         path = (*self._path, position, *where)

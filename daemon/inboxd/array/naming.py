@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from inboxd.array.findings import Findings
@@ -24,35 +25,25 @@ class Naming:
         self._names = survey.name_index
         self._given_names = survey.names
         self.findings = Findings()
-        #: By position.
-        self.ids: list[str] = []
         self._made: dict[str, int] = {}
-        if None in survey.ids:
-            for position, task_id in enumerate(survey.ids):
-                self.ids.append(self._default_id(position) if task_id is None else task_id)
-        else:
-            self.ids = [task_id for task_id in survey.ids if task_id is not None]
-
-    def find(self, reference: str) -> int | None:
-        """Return the position of the task that a reference names, `AMBIGUOUS`, or None."""
-        position = self._given.get(reference)
-        if position is None:
-            position = self._made.get(reference)
-        if position is None:
-            position = self._names.get(reference)
-        return position
+        #: By position.
+        self.ids: list[str] = [
+            self._default_id(position) if task_id is None else task_id
+            for position, task_id in enumerate(survey.ids)
+        ]
+        #: The position of the task that a reference names, `AMBIGUOUS` where several have the
+        #: name: an id of the file, else a name. Mostly there are only given ids, and no copy.
+        self.index: dict[str, int] = self._given
+        if self._made or self._names:
+            self.index = {**self._names, **self._made, **self._given}
 
     def not_found(self, reference: str, path: Path) -> Finding:
         """Say that a reference names nothing."""
-        known = {**self._names, **self._made} if len(self._given) == 0 else self._given
-        hint = did_you_mean(reference, known)
-        if hint is None and self._names:
-            hint = did_you_mean(reference, self._names)
         return Finding(
             code=ProblemCode.UNKNOWN_REFERENCE,
             path=path,
             message=f"no task {quoted(reference)} in this file",
-            hint=hint,
+            hint=did_you_mean(reference, chain(self._given, self._made, self._names)),
         )
 
     def ambiguous(self, reference: str, path: Path) -> Finding:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from inboxd.array.defaults import members
+from inboxd.array.defaults import NO_DEFAULTS, members
 from inboxd.array.links import NO_PARENT, ON
 from inboxd.array.records import StoredTask
 from inboxd.array.task_values import retry_policy
@@ -49,6 +49,8 @@ class SpecBuilder:
         self._ids = ids
         self._links = links
         self._executors = executors
+        priority = defaults.stored.priority
+        self._priority = 2 if priority is UNSET else priority
         self._entries = entries
         self._has_dependants = bytearray(len(ids))
         for before in links.edges:
@@ -71,63 +73,80 @@ class SpecBuilder:
             yield self._spec(task, position, own_keys)
 
     def _spec(self, task: StoredTask, position: int, own_keys: dict[str, Raw] | None) -> TaskSpec:
-        stored = self._defaults.stored
         task_id = self._ids[position]
         entry = self._entries[self._executors[position]]
         parent = self._links.parents[position]
-        priority = stored.priority if task.priority is UNSET else task.priority
-        join = stored.join if task.join is UNSET else task.join
-        allow_failure = stored.allow_failure if task.allow_failure is UNSET else task.allow_failure
-        retry = stored.retry if task.retry is UNSET else task.retry
-        timeout = stored.timeout if task.timeout is UNSET else task.timeout
-        not_before = stored.not_before if task.not_before is UNSET else task.not_before
-        delivery = stored.delivery if task.delivery is UNSET else task.delivery
-        return TaskSpec(
+        spec = TaskSpec(
             position=position,
             id=task_id,
             name=task_id if task.name is UNSET else task.name,
             executor=entry.name,
             kind=entry.kind,
             parent=None if parent == NO_PARENT else parent,
-            priority=2 if priority is UNSET else priority,
+            priority=self._priority if task.priority is UNSET else task.priority,
             edges=self._edges(position),
             has_dependants=self._has_dependants[position] == 1,
-            join=Join.ALL if join is UNSET else _JOINS[join],
-            allow_failure=False if allow_failure is UNSET else allow_failure,
-            retry=None if retry is UNSET else retry_policy(retry),
-            timeout_seconds=None
-            if timeout is UNSET or timeout is None
-            else duration_seconds(timeout),
-            not_before_micros=None if not_before is UNSET else time_micros(not_before),
-            delivery=Delivery.AT_LEAST_ONCE if delivery is UNSET else _DELIVERIES[delivery],
             inputs=self._merged(task.inputs, self._defaults.inputs),
             params=self._merged(task.params, self._defaults.params),
             other=self._other(task, own_keys),
         )
+        is_usual = (
+            self._defaults is NO_DEFAULTS
+            and task.retry is task.timeout is task.join is UNSET
+            and task.allow_failure is task.not_before is task.delivery is UNSET
+        )
+        return spec if is_usual else self._with_rare_fields(spec, task)
+
+    def _with_rare_fields(self, spec: TaskSpec, task: StoredTask) -> TaskSpec:
+        """Return the spec with what few tasks say, by themselves or by the defaults."""
+        stored = self._defaults.stored
+        join = stored.join if task.join is UNSET else task.join
+        allow_failure = stored.allow_failure if task.allow_failure is UNSET else task.allow_failure
+        retry = stored.retry if task.retry is UNSET else task.retry
+        timeout = stored.timeout if task.timeout is UNSET else task.timeout
+        not_before = stored.not_before if task.not_before is UNSET else task.not_before
+        delivery = stored.delivery if task.delivery is UNSET else task.delivery
+        return msgspec.structs.replace(
+            spec,
+            join=Join.ALL if join is UNSET else _JOINS[join],
+            allow_failure=False if allow_failure is UNSET else allow_failure,
+            retry=retry_policy(retry),
+            timeout_seconds=(
+                None if timeout is UNSET or timeout is None else duration_seconds(timeout)
+            ),
+            not_before_micros=None if not_before is UNSET else time_micros(not_before),
+            delivery=Delivery.AT_LEAST_ONCE if delivery is UNSET else _DELIVERIES[delivery],
+        )
 
     def _edges(self, position: int) -> tuple[EdgeSpec, ...]:
-        starts = self._links.edge_starts
-        start, end = starts[position], starts[position + 1]
+        links = self._links
+        start, end = links.edge_starts[position], links.edge_starts[position + 1]
         if start == end:
             return ()
+        if end - start == 1:
+            return (EdgeSpec(links.edges[start], ON[links.edge_ons[start]]),)
         return tuple(
             EdgeSpec(before, ON[on])
-            for before, on in zip(
-                self._links.edges[start:end], self._links.edge_ons[start:end], strict=True
-            )
+            for before, on in zip(links.edges[start:end], links.edge_ons[start:end], strict=True)
         )
 
     def _merged(self, own: Raw | UnsetType, default: dict[str, Raw]) -> bytes | None:
         """Return a task's object as it was written, or with what the defaults add before it."""
-        if isinstance(own, UnsetType):
+        if own is UNSET:
             return self._encoder.encode(default) if default else None
         if default:
             both = {**default, **members(own)}
             return self._encoder.encode(both) if both else None
         written = bytes(own)
-        return written if written[1:-1].strip() else None
+        return None if written == b"{}" or not written[1:-1].strip() else written
 
     def _other(self, task: StoredTask, own_keys: dict[str, Raw] | None) -> bytes | None:
+        if (
+            not own_keys
+            and task.description is task.metadata is task.user_id is task.schemas is UNSET
+            and self._defaults is NO_DEFAULTS
+        ):
+            return None
         stored = self._defaults.stored
         kept: dict[str, Raw] = {}
         for name in _OTHER_FIELDS:
