@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from inboxd.array.catalog import InputProblem
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["CommandLine", "Executor", "Isolation", "TaskContext", "place_kind"]
+__all__ = [
+    "ChecksInputs",
+    "CommandLine",
+    "Executor",
+    "InputProblem",
+    "Isolation",
+    "TaskContext",
+    "place_kind",
+]
 
 
 class Isolation(StrEnum):
@@ -83,6 +92,11 @@ class TaskContext(Protocol):
         ...
 
     @property
+    def cancelled(self) -> bool:
+        """True once the attempt is to end: its time limit is over, or the daemon stops."""
+        ...
+
+    @property
     def directory(self) -> Path:
         """The tree's own directory, shared by its tasks; made when first asked for."""
         ...
@@ -117,5 +131,18 @@ class Executor(Protocol):
             NoRetry: it failed, and would fail again.
             RetryLater: it failed; when to try again.
             Exception: it failed; it is tried again while retries are left.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksInputs(Protocol):
+    """What an executor has besides, when its schema cannot say everything about its inputs."""
+
+    def input_problems(self, inputs: dict[str, Any]) -> Sequence[InputProblem]:
+        """
+        Return what is wrong with inputs that fit the schema; empty when nothing is.
+
+        Called when a file is checked, on the thread that does so: quick, and without waiting.
         """
         ...

@@ -1,0 +1,58 @@
+"""What must be true of an executor before its name is given to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from inboxd.array.json_schema import SchemaError, compile_schema
+from inboxd.names import did_you_mean, escaped
+from inboxd.plugins.protocol import Executor, Isolation
+
+__all__ = ["executor_problem"]
+
+#: The form of a task's id, so that a name can stand wherever an id can.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+_SUPPORTED = frozenset({Isolation.ASYNC, Isolation.THREAD, Isolation.COMMAND})
+
+
+def executor_problem(executor: Any) -> str | None:
+    """Return one sentence on what is wrong with what a plugin offers, or None."""
+    shown = escaped(repr(executor))[:100]
+    if isinstance(executor, type):
+        return f"inboxd_executors() gave the class {shown}; give an instance of it"
+    if not isinstance(executor, Executor):
+        missing = [
+            name
+            for name in ("name", "description", "inputs_schema", "isolation", "execute")
+            if not hasattr(executor, name)
+        ]
+        return f"inboxd_executors() gave {shown}, which has no {', '.join(missing)}"
+    # The protocol says what these are; what a plugin gives may still be anything.
+    name: Any = executor.name
+    isolation: Any = executor.isolation
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        return (
+            f"an executor's name is letters, digits and ._:- (128 at most), not {shown_name(name)}"
+        )
+    if isolation not in list(Isolation):
+        hint = did_you_mean(str(isolation), list(Isolation))
+        text = f'executor "{name}": there is no isolation {shown_name(isolation)}'
+        return text if hint is None else f"{text}; {hint}"
+    if isolation not in _SUPPORTED:
+        return f'executor "{name}": isolation {isolation} is not supported by this version'
+    if not callable(executor.execute):
+        return f'executor "{name}": execute is not callable'
+    if executor.inputs_schema is None:
+        return None
+    try:
+        compile_schema(dict(executor.inputs_schema))
+    except (SchemaError, TypeError, ValueError) as error:
+        return f'executor "{name}": inputs_schema is no JSON Schema: {escaped(str(error))}'
+    return None
+
+
+def shown_name(value: object) -> str:
+    """Return a value of unknown type for a sentence."""
+    return escaped(repr(value))[:100]

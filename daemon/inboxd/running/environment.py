@@ -1,0 +1,51 @@
+"""Pure: the environment of a command. Nothing of the daemon's own is handed on but a short list."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from inboxd.running.attempt import Attempt
+    from inboxd.running.paths import AttemptFiles
+
+__all__ = ["attempt_variables", "base_environment"]
+
+#: Handed on from the daemon, where it has them (contract, section 7).
+_HANDED_ON = ("PATH", "HOME", "USER", "LANG", "TZ")
+
+
+def base_environment(daemon: Mapping[str, str], more: Sequence[str]) -> dict[str, str]:
+    """
+    Return what every command gets.
+
+    Args:
+        daemon: the daemon's own environment.
+        more: `[run] environment`: `NAME` hands the daemon's value on if there is one,
+            `NAME=value` sets one.
+    """
+    environment = {"PATH": os.defpath}
+    environment.update((name, daemon[name]) for name in _HANDED_ON if name in daemon)
+    for item in more:
+        name, has_value, value = item.partition("=")
+        if has_value:
+            environment[name] = value
+        elif name in daemon:
+            environment[name] = daemon[name]
+    return environment
+
+
+def attempt_variables(
+    attempt: Attempt, *, files: AttemptFiles, tree_directory: str
+) -> dict[str, str]:
+    """Return what tells a command which attempt it is; it also marks the command's processes."""
+    return {
+        "INBOXD_TREE_ID": attempt.tree_id,
+        "INBOXD_TASK_ID": attempt.task_id,
+        "INBOXD_ATTEMPT": str(attempt.number),
+        "INBOXD_IDEMPOTENCY_KEY": f"{attempt.tree_id}/{attempt.task_id}",
+        "INBOXD_TREE_DIR": tree_directory,
+        "INBOXD_RESULT_FILE": files.result,
+    }

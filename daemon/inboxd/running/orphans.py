@@ -1,0 +1,136 @@
+"""
+Processes that a command left behind: whose they are, and waiting for those that ended.
+
+The daemon is a subreaper: a process whose parent ended becomes the daemon's child, so everything
+that outlives a command's leader is among the daemon's adopted children, or below one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from inboxd.running.process_table import (
+    Adopted,
+    ProcessFacts,
+    holds_file,
+    marks_of,
+    process_facts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from inboxd.running.spawn import RunningCommand
+
+__all__ = ["Orphans"]
+
+
+class _Orphan:
+    """One adopted process."""
+
+    __slots__ = ("facts", "owners")
+
+    def __init__(self, facts: ProcessFacts, owners: set[RunningCommand]) -> None:
+        self.facts = facts
+        #: Whose it can be: one when it is known; all that ran when it was first seen when it hides
+        #: everything that would tell. A command that ends is taken out.
+        self.owners = owners
+
+
+class Orphans:
+    """The adopted children; for the supervisor's thread alone."""
+
+    def __init__(self) -> None:
+        self._orphans: dict[int, _Orphan] = {}
+        self._session = os.getsid(0)
+        self._adopted = Adopted()
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._adopted.close()
+
+    def look(self, commands: Callable[[], Collection[RunningCommand]]) -> None:
+        """
+        Bring what is known up to date, and wait for orphans that ended.
+
+        Args:
+            commands: gives all of which something may be left; called only when it is needed.
+        """
+        pids = self._adopted.pids()
+        while self._reap(pids):
+            # What ended may have had children, which are ours only now.
+            pids = self._adopted.pids()
+        if not pids:
+            self._orphans.clear()
+            return
+        possible = commands()
+        present = set(pids)
+        for pid in [pid for pid in self._orphans if pid not in present]:
+            del self._orphans[pid]
+        for pid in pids:
+            self._note(pid, possible)
+
+    def of(self, command: RunningCommand) -> list[int]:
+        """Return the orphans that can only be this command's."""
+        return [pid for pid, orphan in self._orphans.items() if orphan.owners == {command}]
+
+    def without_owner(self) -> list[ProcessFacts]:
+        """Return the orphans whose command is over."""
+        return [orphan.facts for orphan in self._orphans.values() if not orphan.owners]
+
+    def forget(self, command: RunningCommand) -> None:
+        """Take out a command of which nothing is left that is known to be its own."""
+        for orphan in self._orphans.values():
+            orphan.owners.discard(command)
+
+    def __bool__(self) -> bool:
+        return bool(self._orphans)
+
+    def _reap(self, pids: list[int]) -> bool:
+        """Wait for the orphans that ended; return whether there were any."""
+        has_reaped = False
+        for pid in pids:
+            facts = process_facts(pid)
+            # A child of our own session is somebody else's in this process: it waits itself.
+            if facts is None or facts.state != "Z" or facts.session == self._session:
+                continue
+            with contextlib.suppress(ChildProcessError):
+                # 0: its main thread is over, others run.
+                has_reaped = os.waitpid(pid, os.WNOHANG)[0] != 0 or has_reaped
+        return has_reaped
+
+    def _note(self, pid: int, commands: Collection[RunningCommand]) -> None:
+        facts = process_facts(pid)
+        if facts is None or facts.session == self._session:
+            return
+        known = self._orphans.get(pid)
+        if known is not None and known.facts.started == facts.started:
+            return
+        owner = _owner(facts, commands)
+        self._orphans[pid] = _Orphan(facts, set(commands) if owner is None else {owner})
+
+
+def _owner(facts: ProcessFacts, commands: Collection[RunningCommand]) -> RunningCommand | None:
+    """Return whose a process is: by its session, by the marks in its environment, by its lock."""
+    for command in commands:
+        if command.pid == facts.session and command.started <= facts.started:
+            return command
+    marks = marks_of(facts.pid)
+    if marks is not None:
+        for command in commands:
+            attempt = command.attempt
+            if marks == (
+                attempt.tree_id.encode(),
+                attempt.task_id.encode(),
+                b"%d" % attempt.number,
+            ):
+                return command
+    locks: dict[tuple[int, int], RunningCommand] = {}
+    for command in commands:
+        with contextlib.suppress(OSError):
+            status = os.stat(command.files.lock)  # noqa: PTH116 - a string, see AttemptFiles
+            locks[(status.st_dev, status.st_ino)] = command
+    held = holds_file(facts.pid, locks)
+    return None if held is None else locks[held]

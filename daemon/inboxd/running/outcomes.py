@@ -1,0 +1,95 @@
+"""Pure: what an executor returned or raised, as the outcome of its attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from inboxd.errors import NoRetry, RetryLater
+from inboxd.names import escaped
+from inboxd.task import Completed, Failed, Interrupted, Outcome, TaskError, TaskErrorCode
+
+__all__ = [
+    "CUT",
+    "DONE",
+    "duration_text",
+    "failed_to_start",
+    "outcome_of_value",
+    "raised",
+    "result_too_large",
+    "timed_out",
+]
+
+#: The outcome of an attempt with the result null; one value serves them all.
+DONE = Completed()
+#: The outcome of an attempt that a stop of the daemon cut.
+CUT = Interrupted(counts=False)
+
+#: An error's message is for people: more than this of a foreign text is of no use to them.
+_LONGEST_MESSAGE = 500
+
+
+def outcome_of_value(value: Any, *, max_result_bytes: int) -> Outcome:
+    """Return the outcome of an executor that returned *value*."""
+    if value is None:
+        return DONE
+    try:
+        result = msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        return _failed(TaskErrorCode.INVALID_RESULT, f"the result is no JSON value: {error}")
+    if len(result) > max_result_bytes:
+        return result_too_large(len(result), max_result_bytes)
+    return Completed(result=result)
+
+
+def result_too_large(size: int, max_result_bytes: int) -> Failed:
+    """Return the outcome of an attempt whose result is larger than the setting allows."""
+    return _failed(
+        TaskErrorCode.RESULT_TOO_LARGE,
+        f"the result is {size:,} bytes, and [run] max_result_bytes allows {max_result_bytes:,}; "
+        "write large data to a file and return where it is",
+    )
+
+
+def raised(error: BaseException) -> Failed:
+    """Return the outcome of an executor that raised *error*."""
+    text = escaped(str(error))[:_LONGEST_MESSAGE]
+    match error:
+        case NoRetry():
+            return _failed(TaskErrorCode.EXCEPTION, text or "NoRetry", retryable=False)
+        case RetryLater():
+            return Failed(
+                error=TaskError(code=TaskErrorCode.EXCEPTION, message=text),
+                retry_after_seconds=max(0.0, error.after_seconds),
+            )
+        case _:
+            name = type(error).__name__
+            return _failed(TaskErrorCode.EXCEPTION, f"{name}: {text}" if text else name)
+
+
+def failed_to_start(message: str) -> Failed:
+    """Return the outcome of a command that could not be started; it may be possible later."""
+    return _failed(TaskErrorCode.SPAWN_FAILED, message)
+
+
+def timed_out(limit_seconds: float, *, result: bytes | None = None) -> Failed:
+    """Return the outcome of an attempt that its time limit ended."""
+    return Failed(
+        error=TaskError(
+            code=TaskErrorCode.TIMEOUT,
+            message=f"it was ended after its time limit of {duration_text(limit_seconds)}",
+        ),
+        result=result,
+    )
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration for a sentence: `0.5 s`, `90 s`."""
+    return f"{seconds:.6g} s"
+
+
+def _failed(code: TaskErrorCode, message: str, *, retryable: bool = True) -> Failed:
+    return Failed(
+        error=TaskError(code=code, message=escaped(message)[:_LONGEST_MESSAGE]), retryable=retryable
+    )

@@ -1,0 +1,195 @@
+"""What `/proc` says of processes: their facts, their children, and whose attempt they belong to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+__all__ = [
+    "Adopted",
+    "Marks",
+    "ProcessFacts",
+    "descendants",
+    "every_process",
+    "holds_file",
+    "marks_of",
+    "process_facts",
+    "send_signal",
+]
+
+#: `comm` may hold anything, also a bracket and a space; what follows the last bracket is fields.
+_AFTER_NAME = b") "
+#: Of `/proc/PID/stat`, counted from the state, which is field 3 in proc(5).
+_STATE, _PARENT, _GROUP, _SESSION, _STARTED = 0, 1, 2, 3, 19
+
+#: (tree id, task id, attempt's number), as the environment of a process says.
+Marks = tuple[bytes, bytes, bytes]
+
+_MARKS = (b"INBOXD_TREE_ID=", b"INBOXD_TASK_ID=", b"INBOXD_ATTEMPT=")
+
+
+class ProcessFacts(msgspec.Struct, frozen=True):
+    """One process at one moment; a number with its start time names a process for ever."""
+
+    pid: int
+    #: One letter: `Z` is a zombie, `T` is stopped.
+    state: str
+    parent: int
+    group: int
+    session: int
+    #: Clock ticks since the machine's start.
+    started: int
+
+
+def process_facts(pid: int) -> ProcessFacts | None:
+    """Return the facts of a process, None when there is none with this number."""
+    text = _read(f"/proc/{pid}/stat")
+    if text is None:
+        return None
+    fields = text[text.rindex(_AFTER_NAME) + 2 :].split()
+    return ProcessFacts(
+        pid,
+        fields[_STATE].decode(),
+        int(fields[_PARENT]),
+        int(fields[_GROUP]),
+        int(fields[_SESSION]),
+        int(fields[_STARTED]),
+    )
+
+
+class Adopted:
+    """
+    The children of this process's main thread, zombies too.
+
+    A subreaper's first live thread is given the orphans (find_new_reaper in the kernel's
+    kernel/exit.c), which is the main one; what other threads started is listed as theirs.
+    """
+
+    def __init__(self) -> None:
+        pid = os.getpid()
+        # Kept open: this is read at the end of every command.
+        self._descriptor = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+    def pids(self) -> list[int]:
+        """Return their numbers."""
+        text = os.pread(self._descriptor, 65_536, 0)
+        if not text:
+            return []
+        while piece := os.pread(self._descriptor, 65_536, len(text)):
+            text += piece
+        return [int(number) for number in text.split()]
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._descriptor)
+
+
+def descendants(pids: Iterable[int]) -> list[int]:
+    """Return the processes below the given ones, parents before their children."""
+    found: list[int] = []
+    rest = list(pids)
+    seen = set(rest)
+    while rest:
+        for child in _children(rest.pop()):
+            if child not in seen:
+                seen.add(child)
+                found.append(child)
+                rest.append(child)
+    return found
+
+
+def every_process() -> list[int]:
+    """Return the numbers of all processes that are there."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names
+
+
+def marks_of(pid: int) -> Marks | None:
+    """Return which attempt the environment of a process names; None when it may not be read."""
+    text = _read(f"/proc/{pid}/environ")
+    if not text or _MARKS[0] not in text:
+        return None
+    variables = text.split(b"\0")
+    values = [
+        next((one[len(mark) :] for one in variables if one.startswith(mark)), None)
+        for mark in _MARKS
+    ]
+    tree, task, number = values
+    return None if tree is None or task is None or number is None else (tree, task, number)
+
+
+def holds_file(pid: int, identities: Collection[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return which of some files, given as (device, inode), a process has open; None for none."""
+    directory = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(directory)  # noqa: PTH208 - names are enough, and there may be many
+    except OSError:
+        return None
+    for name in names:
+        with contextlib.suppress(OSError):
+            facts = os.stat(f"{directory}/{name}")  # noqa: PTH116 - as above
+            if (facts.st_dev, facts.st_ino) in identities:
+                return (facts.st_dev, facts.st_ino)
+    return None
+
+
+def send_signal(facts: ProcessFacts, number: signal.Signals) -> bool:
+    """
+    Send a signal to exactly the process that was looked at, not to a later one of its number.
+
+    Returns:
+        False when it is gone, or is not ours to signal.
+    """
+    try:
+        descriptor = os.pidfd_open(facts.pid)
+    except OSError:
+        return False
+    try:
+        now = process_facts(facts.pid)
+        if now is None or now.started != facts.started:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+        if now.state == "T" and number != signal.SIGKILL:
+            signal.pidfd_send_signal(descriptor, signal.SIGCONT)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names
+    except OSError:
+        return children
+    for thread in threads:
+        text = _read(f"/proc/{pid}/task/{thread}/children")
+        if text:
+            children.extend(int(number) for number in text.split())
+    return children
+
+
+def _read(path: str) -> bytes | None:
+    """Return a file of `/proc` whole, None when the process is gone or not ours to look at."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # A read gives a page or so at a time; only an empty one is the end.
+        pieces: list[bytes] = []
+        while piece := os.read(descriptor, 65_536):
+            pieces.append(piece)
+        return b"".join(pieces)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)

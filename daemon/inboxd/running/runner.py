@@ -1,0 +1,158 @@
+"""The runner: attempts are handed over in one call, and their outcomes come back in another."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from inboxd.plugins.protocol import Isolation
+from inboxd.running.commands import CommandAttempts
+from inboxd.running.event_loop import LoopAttempts
+from inboxd.running.outcomes import raised
+from inboxd.running.system_calls import become_subreaper
+from inboxd.running.thread_pool import ThreadAttempts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from inboxd.clock import Clock
+    from inboxd.config.settings import RunSettings
+    from inboxd.plugins.protocol import Executor
+    from inboxd.running.attempt import Attempt
+    from inboxd.task import Outcome, PlaceKind
+
+__all__ = ["Runner", "RunningAttempt"]
+
+logger = logging.getLogger(__name__)
+
+
+class RunningAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that runs, for the live view."""
+
+    attempt: Attempt
+    #: Of a command's leader.
+    pid: int | None = None
+
+
+def _keeps_no_place(kind: PlaceKind, change: int) -> None:
+    """Nobody counts the places that threads keep."""
+
+
+class Runner:
+    """Runs attempts by the isolation of their executors; start, then run from one thread."""
+
+    def __init__(
+        self,
+        *,
+        executors: Mapping[str, Executor],
+        settings: RunSettings,
+        state: Path,
+        on_outcomes: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
+        clock: Clock,
+        on_places_kept: Callable[[PlaceKind, int], None] = _keeps_no_place,
+    ) -> None:
+        """
+        Make a runner.
+
+        Args:
+            executors: by name.
+            settings: `[run]`.
+            state: the state directory, absolute.
+            on_outcomes: is told (attempt, outcome, microseconds since 1970) of what ended; from
+                any thread, so it only takes note and returns.
+            clock: for the times of the outcomes, and for time limits.
+            on_places_kept: is told +1 just before the outcome of an attempt whose thread goes on
+                and so keeps its place, -1 when that thread has returned; from any thread.
+        """
+        self._settings = settings
+        self._on_outcomes = on_outcomes
+        self._clock = clock
+        self._isolations = {name: str(one.isolation) for name, one in executors.items()}
+        self._loop = LoopAttempts(
+            executors=executors,
+            state=state,
+            max_result_bytes=settings.max_result_bytes,
+            grace_seconds=settings.grace_seconds,
+            report=on_outcomes,
+            clock=clock,
+        )
+        self._threads = ThreadAttempts(
+            executors=executors,
+            state=state,
+            places=settings.places,
+            max_result_bytes=settings.max_result_bytes,
+            report=on_outcomes,
+            on_places_kept=on_places_kept,
+            call_later=self._loop.call_later,
+            clock=clock,
+        )
+        self._commands = CommandAttempts(
+            executors=executors, settings=settings, state=state, report=on_outcomes, clock=clock
+        )
+
+    def start(self) -> None:
+        """Start the threads; return when attempts can be run. May be called twice."""
+        become_subreaper()
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+        ):
+            # Inherited from who started the daemon; with it the kernel keeps no exit status.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._loop.start()
+        self._commands.start()
+
+    def run(self, attempts: Sequence[Attempt]) -> None:
+        """
+        Begin attempts, in their order; returns at once and raises nothing.
+
+        What cannot be begun comes back as an outcome like everything else.
+        """
+        default_limit = self._settings.default_timeout_seconds
+        on_loop: list[tuple[Attempt, float | None]] = []
+        for attempt in attempts:
+            limit = attempt.timeout_seconds
+            if limit is None:
+                limit = default_limit
+            match self._isolations.get(attempt.executor):
+                case Isolation.ASYNC:
+                    on_loop.append((attempt, limit))
+                case Isolation.COMMAND:
+                    self._commands.begin(attempt, limit)
+                case Isolation.THREAD:
+                    self._threads.begin(attempt, limit)
+                case _:
+                    error = LookupError(f'nobody offers executor "{attempt.executor}"')
+                    self._on_outcomes([(attempt, raised(error), self._clock.now_micros())])
+        if on_loop:
+            self._loop.begin(on_loop)
+
+    def cut(self) -> None:
+        """
+        End everything that runs, and what is still handed over; returns at once.
+
+        Every outcome that follows is `Interrupted(counts=False)`, but for what ended before.
+        """
+        self._commands.cut()
+        self._threads.cut()
+        self._loop.cut()
+
+    def stop(self) -> None:
+        """Cut; return when all outcomes are reported and no process is left; callable twice."""
+        self._commands.stop()
+        self._threads.stop()
+        self._loop.stop()
+
+    def running(self) -> list[RunningAttempt]:
+        """Return what runs now, the order of starts; from any thread."""
+        found = [
+            RunningAttempt(attempt=one.attempt, pid=one.pid) for one in self._commands.running()
+        ]
+        for attempt in [*self._threads.running(), *self._loop.running()]:
+            found.append(RunningAttempt(attempt=attempt))
+        return sorted(found, key=lambda one: one.attempt.start_seq)

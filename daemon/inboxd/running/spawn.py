@@ -1,0 +1,241 @@
+"""
+Starting a command: its directories, its lock and output files, and the process itself.
+
+`subprocess.Popen` uses vfork as long as it is given no preexec_fn, which keeps a start at some
+hundred microseconds however large the daemon is (from 1 GB, fork made 80 a second).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from inboxd.names import escaped
+from inboxd.running.context import AttemptContext, decoded_object
+from inboxd.running.environment import attempt_variables
+from inboxd.running.outcomes import failed_to_start, raised
+from inboxd.running.paths import attempt_files, tree_directory
+from inboxd.running.process_table import process_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from inboxd.plugins.protocol import CommandLine, Executor
+    from inboxd.running.attempt import Attempt
+    from inboxd.running.paths import AttemptFiles
+    from inboxd.task import Failed
+
+__all__ = ["RunningCommand", "Spawner"]
+
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class RunningCommand:
+    """A command from its start until nothing of it is left; the supervisor's alone once watched."""
+
+    __slots__ = (
+        "attempt",
+        "files",
+        "gives_json",
+        "has_ended",
+        "is_cut",
+        "is_reported",
+        "is_timed_out",
+        "limit",
+        "pid",
+        "pidfd",
+        "process",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self,
+        *,
+        attempt: Attempt,
+        files: AttemptFiles,
+        process: subprocess.Popen[bytes],
+        pidfd: int,
+        started: int,
+        gives_json: bool,
+        limit: float | None,
+    ) -> None:
+        self.attempt = attempt
+        self.files = files
+        self.process = process
+        self.pid = process.pid
+        self.pidfd = pidfd
+        #: Clock ticks since the machine's start, of the leader.
+        self.started = started
+        self.gives_json = gives_json
+        #: Seconds.
+        self.limit = limit
+        #: The leader was waited for.
+        self.has_ended = False
+        #: Its exit status, negative for a signal; None when that is not known.
+        self.status: int | None = None
+        self.is_timed_out = False
+        self.is_cut = False
+        self.is_reported = False
+
+
+class Spawner:
+    """Starts commands; may be used by several threads at once."""
+
+    def __init__(
+        self, *, executors: Mapping[str, Executor], state: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._executors = executors
+        self._state = str(state)
+        self._state_path = state
+        self._environment = environment
+        # One for all: opening it for each command costs more than the command's other files.
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Give the descriptor back; nothing is started after this."""
+        os.close(self._null)
+
+    def spawn(self, attempt: Attempt, limit: float | None) -> RunningCommand | Failed:
+        """Start an attempt's command; what prevents it is the attempt's outcome."""
+        try:
+            line = self._executors[attempt.executor].execute(
+                decoded_object(attempt.inputs), AttemptContext(attempt, self._state_path)
+            )
+        except BaseException as error:  # the outer door of one attempt
+            return raised(error)
+        files = attempt_files(self._state, attempt.tree_id, attempt.position, attempt.number)
+        with contextlib.ExitStack() as stack:
+            try:
+                return self._start(attempt, limit, line, files, stack)
+            except (OSError, ValueError, TypeError, AttributeError) as error:
+                for path in (files.out, files.err, files.lock):
+                    with contextlib.suppress(OSError):
+                        os.unlink(path)  # noqa: PTH108 - strings, see AttemptFiles
+                return failed_to_start(_spawn_problem(error, line))
+
+    def _start(
+        self,
+        attempt: Attempt,
+        limit: float | None,
+        line: CommandLine,
+        files: AttemptFiles,
+        stack: contextlib.ExitStack,
+    ) -> RunningCommand:
+        directory = tree_directory(self._state, attempt.tree_id)
+        _make_directory(directory)
+        lock = _open_making_directory(files.lock, _LOCK, files.directory)
+        stack.callback(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        out = os.open(files.out, _APPEND, 0o600)
+        stack.callback(os.close, out)
+        err = os.open(files.err, _APPEND, 0o600)
+        stack.callback(os.close, err)
+        stdin = self._null
+        if line.stdin is not None:
+            stdin = _stdin_file(line.stdin)
+            stack.callback(os.close, stdin)
+        process = subprocess.Popen(
+            line.argv,
+            stdin=stdin,
+            stdout=out,
+            stderr=err,
+            cwd=directory if line.cwd is None else os.path.join(directory, line.cwd),  # noqa: PTH118
+            env={
+                **self._environment,
+                **line.env,
+                **attempt_variables(attempt, files=files, tree_directory=directory),
+            },
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+        try:
+            facts = process_facts(process.pid)
+            started = 0 if facts is None else facts.started
+            os.write(lock, b"%d %d\n" % (process.pid, started))
+            pidfd = os.pidfd_open(process.pid)
+        except OSError:
+            # Nobody would watch it. It is not waited for yet, so the number is still its own.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        return RunningCommand(
+            attempt=attempt,
+            files=files,
+            process=process,
+            pidfd=pidfd,
+            started=started,
+            gives_json=line.stdout == "json",
+            limit=limit,
+        )
+
+
+def _make_directory(path: str) -> None:
+    """Make a tree's directory unless it is there."""
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102 - strings, see AttemptFiles
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103
+
+
+def _open_making_directory(path: str, flags: int, directory: str) -> int:
+    """Open a file, making its directory only when it turns out not to be there."""
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(directory, 0o700, exist_ok=True)  # noqa: PTH103
+        return os.open(path, flags, 0o600)
+
+
+def _stdin_file(data: bytes) -> int:
+    """Return a descriptor that reads as the data; a file, since a full pipe would block us."""
+    descriptor = os.memfd_create("inboxd-stdin", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _spawn_problem(error: Exception, line: CommandLine) -> str:
+    """Return one sentence: what is wrong, where, and what to do."""
+    if not isinstance(error, OSError):
+        return f"it could not be started: {error}"
+    program = escaped(str(line.argv[0])) if line.argv else ""
+    if line.cwd is not None and error.filename is not None and error.filename != line.argv[0]:
+        return f"cwd {escaped(str(error.filename))}: {error.strerror}"
+    match error.errno:
+        case errno.ENOENT if "/" in program:
+            return f"there is no program {program}, or none that its first line names"
+        case errno.ENOENT:
+            return f"no program {program} in PATH; install it, or write where it is"
+        case errno.EACCES:
+            return f"{program} may not be executed: {error.strerror}"
+        case errno.E2BIG:
+            return (
+                f"the arguments and the environment of {program} are longer than Linux allows;"
+                " give large data by stdin or in a file"
+            )
+        case errno.ENOEXEC:
+            return f"{program} is no program, and has no first line with #! that names one"
+        case errno.EWOULDBLOCK if error.filename is None:
+            return (
+                "too many processes, or the attempt's lock is held: "
+                f"{error.strerror}; see ulimit -u and TasksMax"
+            )
+        case _:
+            where = "" if error.filename is None else f"{escaped(str(error.filename))}: "
+            return f"{program} could not be started: {where}{error.strerror}"

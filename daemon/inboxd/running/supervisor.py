@@ -1,0 +1,353 @@
+"""
+The thread that watches commands: their ends, time limits, output and what they leave behind.
+
+It sleeps in one epoll over the pidfds of all commands; nothing wakes it while none runs.
+An attempt ends with its command's leader, not with the end of a pipe that a stranger may hold.
+What outlives the leader is ended as well: the outcome of a success does not wait for that, that
+of a failure does, so that no two attempts of one task are alive at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import os
+import select
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from inboxd.running.command_end import read_end, remove_what_is_over
+from inboxd.running.command_outcome import command_outcome, command_result
+from inboxd.running.ending import Ending
+from inboxd.running.logs import bound_log
+from inboxd.running.orphans import Orphans
+from inboxd.running.outcomes import CUT, raised, timed_out
+from inboxd.task import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from inboxd.clock import Clock
+    from inboxd.config.settings import RunSettings
+    from inboxd.running.attempt import Attempt
+    from inboxd.running.process_table import ProcessFacts
+    from inboxd.running.spawn import RunningCommand
+    from inboxd.task import Outcome
+
+__all__ = ["CommandSupervisor"]
+
+logger = logging.getLogger(__name__)
+
+#: How often the sizes of outputs are looked at (design.md, section 4), and orphans are.
+_TICK_SECONDS = 1.0
+_MOST_EVENTS = 256
+#: The heap of time limits may hold this many of commands that are over, besides as many as run.
+_SPARE_LIMITS = 256
+_AFTER_ERROR_SECONDS = 0.1
+
+
+class CommandSupervisor:
+    """Watches the commands that the spawners started, and reports how they ended."""
+
+    def __init__(
+        self,
+        *,
+        settings: RunSettings,
+        report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._report = report
+        self._clock = clock
+        self._thread: threading.Thread | None = None
+        #: Of the commands by pidfd and the heap of time limits, which other threads fill.
+        self._lock = threading.Lock()
+        self._watched: dict[int, RunningCommand] = {}
+        self._limits: list[tuple[float, int, RunningCommand]] = []
+        self._order = itertools.count()
+        self._sleeps_until: float | None = 0.0
+        self._is_cut = False
+        self._is_stopping = False
+        # The rest is the thread's own.
+        self._endings: dict[RunningCommand | int, Ending] = {}
+        #: Commands whose leader is over while something is left; a set that keeps its order.
+        self._ended: dict[RunningCommand, None] = {}
+        self._outcomes: list[tuple[Attempt, Outcome, int]] = []
+        self._tick_at = 0.0
+
+    def start(self) -> None:
+        """Start the thread."""
+        if self._thread is not None:
+            return
+        self._epoll = select.epoll()
+        self._orphans = Orphans()
+        self._wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(self._wake_up, select.EPOLLIN)
+        self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def watch(self, command: RunningCommand) -> None:
+        """Take a command over from the spawner that started it; from any thread."""
+        wakes = self._is_cut
+        with self._lock:
+            self._watched[command.pidfd] = command
+            wake_at = self._clock.monotonic() + _TICK_SECONDS
+            if command.limit is not None:
+                limit_at = self._clock.monotonic() + command.limit
+                heapq.heappush(self._limits, (limit_at, next(self._order), command))
+                wake_at = min(wake_at, limit_at)
+            wakes = wakes or self._sleeps_until is None or wake_at < self._sleeps_until
+        self._epoll.register(command.pidfd, select.EPOLLIN)
+        if wakes:
+            os.eventfd_write(self._wake_up, 1)
+
+    def cut(self) -> None:
+        """End everything that runs, now and later; the outcomes follow, each `Interrupted`."""
+        self._is_cut = True
+        if self._thread is not None:
+            os.eventfd_write(self._wake_up, 1)
+
+    def stop(self) -> None:
+        """Cut, wait until nothing is left (the grace and a little more at the most), and stop."""
+        if self._thread is None:
+            return
+        self._is_stopping = True
+        self.cut()
+        self._thread.join()
+        self._thread = None
+        self._orphans.close()
+        self._epoll.close()
+        os.close(self._wake_up)
+
+    def running(self) -> list[RunningCommand]:
+        """Return the commands whose leader is there; from any thread."""
+        with self._lock:
+            return list(self._watched.values())
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._turn()
+            except Exception:
+                # Without this thread every command would be unwatched: say so, and go on.
+                logger.exception("supervisor stumbled", extra={"event": "supervisor_error"})
+                time.sleep(_AFTER_ERROR_SECONDS)
+            if self._is_stopping and not self._watched and not self._endings:
+                return
+
+    def _turn(self) -> None:
+        """Sleep until something happens, do all that is due, and report it at once."""
+        ended: list[RunningCommand] = []
+        for descriptor, _ in self._epoll.poll(self._sleep(), _MOST_EVENTS):
+            if descriptor == self._wake_up:
+                os.eventfd_read(self._wake_up)
+            else:
+                ended.append(self._wait_for_leader(descriptor))
+        try:
+            if ended:
+                self._orphans.look(self._commands_left)
+                for command in ended:
+                    self._leader_ended(command)
+            now = self._clock.monotonic()
+            self._end_what_must_end(now)
+            self._step_endings(now)
+            self._tick(now)
+        finally:
+            if self._outcomes:
+                outcomes, self._outcomes = self._outcomes, []
+                self._report(outcomes)
+
+    def _sleep(self) -> float | None:
+        """Return how many seconds the thread may sleep; None is until something happens."""
+        with self._lock:
+            times = [ending.look_at for ending in self._endings.values()]
+            if self._limits:
+                times.append(self._limits[0][0])
+            if self._watched or self._orphans:
+                times.append(self._tick_at)
+            if self._is_stopping and not times:
+                return 0.0
+            self._sleeps_until = min(times) if times else None
+            if self._sleeps_until is None:
+                return None
+            return max(0.0, self._sleeps_until - self._clock.monotonic())
+
+    def _wait_for_leader(self, descriptor: int) -> RunningCommand:
+        """Wait for a leader whose pidfd says that it is over."""
+        # Unregistered by hand: a child between vfork and exec shares the descriptor, and so keeps
+        # the registration alive beyond our close.
+        self._epoll.unregister(descriptor)
+        with self._lock:
+            command = self._watched.pop(descriptor)
+        self._ended[command] = None
+        command.status = _exit_status(descriptor)
+        command.has_ended = True
+        # Popen must not wait for it a second time: its number may be another's by then.
+        command.process.returncode = command.status or 0
+        os.close(descriptor)
+        return command
+
+    def _leader_ended(self, command: RunningCommand) -> None:
+        """Finish a command whose leader is over, unless something is left of it."""
+        now = self._clock.monotonic()
+        ending = self._endings.get(command)
+        if ending is not None:
+            ending.hurry(now)
+        elif self._orphans and self._orphans.of(command):
+            self._begin_ending(command, now)
+            if command.status == 0:
+                outcome = self._outcome(command)
+                if isinstance(outcome, Completed):
+                    self._say(command, outcome)
+        else:
+            self._finish(command)
+
+    def _commands_left(self) -> list[RunningCommand]:
+        """Return all commands of which a process may be left."""
+        return [*self.running(), *self._ended]
+
+    def _end_what_must_end(self, now: float) -> None:
+        """Begin to end what is over its time limit, or everything after a cut."""
+        due: list[RunningCommand] = []
+        with self._lock:
+            while self._limits and (self._limits[0][0] <= now or self._limits[0][2].is_reported):
+                due.append(heapq.heappop(self._limits)[2])
+            commands = list(self._watched.values()) if self._is_cut else []
+        for command in due:
+            if not command.has_ended and command not in self._endings:
+                command.is_timed_out = True
+                self._begin_ending(command, now)
+        for command in commands:
+            if command not in self._endings:
+                command.is_cut = True
+                self._begin_ending(command, now)
+
+    def _begin_ending(self, command: RunningCommand, now: float) -> None:
+        self._endings[command] = Ending(
+            command=command, now=now, grace_seconds=self._settings.grace_seconds
+        )
+
+    def _step_endings(self, now: float) -> None:
+        if not self._endings:
+            return
+        due = [one for one in self._endings.items() if one[1].look_at <= now]
+        if due:
+            self._orphans.look(self._commands_left)
+        for key, ending in due:
+            left = ending.step(self._orphans, now)
+            if left is None:
+                continue
+            del self._endings[key]
+            if left:
+                _warn_of_survivors(ending.command, left)
+            if ending.command is not None:
+                if not ending.command.has_ended:
+                    self._give_up_leader(ending.command)
+                self._finish(ending.command)
+
+    def _give_up_leader(self, command: RunningCommand) -> None:
+        """Stop watching a leader that SIGKILL does not end."""
+        self._epoll.unregister(command.pidfd)
+        with self._lock:
+            del self._watched[command.pidfd]
+        os.close(command.pidfd)
+        # Popen waits for it later, when another command is started.
+        command.has_ended = True
+
+    def _tick(self, now: float) -> None:
+        """Once a second: bound the outputs, and end the orphans that nobody claims."""
+        if now < self._tick_at or not (self._watched or self._orphans or self._endings):
+            return
+        self._tick_at = now + _TICK_SECONDS
+        most = self._settings.max_output_bytes
+        for command in self._commands_left():
+            _bound_outputs(command, most)
+        self._orphans.look(self._commands_left)
+        for facts in self._orphans.without_owner():
+            if facts.pid not in self._endings:
+                self._endings[facts.pid] = Ending(
+                    command=None,
+                    stray=facts,
+                    now=now,
+                    grace_seconds=self._settings.grace_seconds,
+                )
+
+        with self._lock:
+            # Limits of commands that are over leave the heap by themselves only when they are due.
+            if len(self._limits) > 2 * len(self._watched) + _SPARE_LIMITS:
+                self._limits = [one for one in self._limits if not one[2].has_ended]
+                heapq.heapify(self._limits)
+
+    def _finish(self, command: RunningCommand) -> None:
+        """Nothing of a command is left: say how it ended, and remove its files that are over."""
+        self._ended.pop(command, None)
+        self._orphans.forget(command)
+        if not command.is_reported:
+            self._say(command, self._outcome(command))
+        remove_what_is_over(command.files)
+
+    def _say(self, command: RunningCommand, outcome: Outcome) -> None:
+        command.is_reported = True
+        self._outcomes.append((command.attempt, outcome, self._clock.now_micros()))
+
+    def _outcome(self, command: RunningCommand) -> Outcome:
+        most = self._settings.max_result_bytes
+        try:
+            _bound_outputs(command, self._settings.max_output_bytes)
+            if command.is_cut:
+                return CUT
+            end = read_end(
+                command.files,
+                status=command.status,
+                gives_json=command.gives_json,
+                max_result_bytes=most,
+            )
+            if command.is_timed_out and command.limit is not None:
+                return timed_out(command.limit, result=command_result(end))
+            return command_outcome(end, max_result_bytes=most)
+        except Exception as error:  # the outer door of one attempt
+            logger.exception(
+                "end of attempt unreadable",
+                extra={"event": "attempt_end_unreadable", "task": command.attempt.task_id},
+            )
+            return raised(error)
+
+
+def _exit_status(pidfd: int) -> int | None:
+    """Return the status of a process that is over, as `subprocess` says it; None if it is lost."""
+    try:
+        end = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if end is None:
+        return None
+    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+
+def _bound_outputs(command: RunningCommand, max_bytes: int) -> None:
+    for path in (command.files.out, command.files.err):
+        try:
+            if os.stat(path).st_size > max_bytes:  # noqa: PTH116 - strings, see AttemptFiles
+                bound_log(path, max_bytes=max_bytes)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            logger.warning(
+                "output not bounded",
+                exc_info=True,
+                extra={"event": "output_not_bounded", "path": path},
+            )
+
+
+def _warn_of_survivors(command: RunningCommand | None, left: list[ProcessFacts]) -> None:
+    logger.error(
+        "processes do not end",
+        extra={
+            "event": "processes_do_not_end",
+            "tree": None if command is None else command.attempt.tree_id,
+            "task": None if command is None else command.attempt.task_id,
+            "pids": [one.pid for one in left],
+        },
+    )

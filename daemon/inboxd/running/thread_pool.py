@@ -1,0 +1,169 @@
+"""
+Attempts in threads, for executors that wait without an event loop.
+
+A thread cannot be ended from outside.
+So at its time limit the attempt is reported at once, while the thread keeps its place until it
+returns, and no further attempt of the same task begins before that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from inboxd.running.context import AttemptContext, decoded_object
+from inboxd.running.outcomes import CUT, outcome_of_value, raised, timed_out
+from inboxd.task import PlaceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from inboxd.clock import Clock
+    from inboxd.plugins.protocol import Executor
+    from inboxd.running.attempt import Attempt
+    from inboxd.task import Outcome
+
+__all__ = ["ThreadAttempts"]
+
+logger = logging.getLogger(__name__)
+
+
+class _Job:
+    """An attempt on its way through the pool."""
+
+    __slots__ = ("attempt", "context", "is_reported", "limit")
+
+    def __init__(self, attempt: Attempt, limit: float | None, context: AttemptContext) -> None:
+        self.attempt = attempt
+        self.limit = limit
+        self.context = context
+        #: Guarded by the pool's lock: the first to set it reports the outcome.
+        self.is_reported = False
+
+
+class ThreadAttempts:
+    """Runs attempts of executors with isolation `thread`."""
+
+    def __init__(
+        self,
+        *,
+        executors: Mapping[str, Executor],
+        state: Path,
+        places: int,
+        max_result_bytes: int,
+        report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
+        on_places_kept: Callable[[PlaceKind, int], None],
+        call_later: Callable[[float, Callable[[], None]], None],
+        clock: Clock,
+    ) -> None:
+        self._executors = executors
+        self._state = state
+        self._places = places
+        self._max_result_bytes = max_result_bytes
+        self._report = report
+        self._on_places_kept = on_places_kept
+        self._call_later = call_later
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads = 0
+        self._idle = 0
+        #: By the task's number: what is in a thread, reported or not.
+        self._running: dict[int, _Job] = {}
+        #: By the task's number: attempts that wait for the thread of an earlier one to return.
+        self._waiting: dict[int, _Job] = {}
+        self._is_cut = False
+
+    def begin(self, attempt: Attempt, limit: float | None) -> None:
+        """Hand an attempt over with its time limit in seconds; from any thread, at once."""
+        job = _Job(attempt, limit, AttemptContext(attempt, self._state))
+        with self._lock:
+            if attempt.task in self._running:
+                self._waiting[attempt.task] = job
+                return
+            self._put(job)
+
+    def cut(self) -> None:
+        """Tell every attempt to end, and report it as cut without waiting for its thread."""
+        with self._lock:
+            self._is_cut = True
+            jobs = [*self._running.values(), *self._waiting.values()]
+            self._waiting.clear()
+        for job in jobs:
+            self._overtake(job, CUT)
+
+    def stop(self) -> None:
+        """Let the idle threads go; one that does not return ends with the process."""
+        self.cut()
+        with self._lock:
+            threads, self._threads, self._idle = self._threads, 0, 0
+        for _ in range(threads):
+            self._queue.put(None)
+
+    def running(self) -> list[Attempt]:
+        """Return the attempts whose outcome is not reported yet; from any thread."""
+        with self._lock:
+            return [job.attempt for job in self._running.values() if not job.is_reported]
+
+    def _put(self, job: _Job) -> None:
+        """Queue a job; the lock is held."""
+        self._running[job.attempt.task] = job
+        self._queue.put(job)
+        if self._idle < self._queue.qsize() and self._threads < self._places:
+            self._threads += 1
+            threading.Thread(target=self._serve, name="executor", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            job = self._queue.get()
+            if job is None:
+                return
+            with self._lock:
+                self._idle -= 1
+            self._work(job)
+
+    def _work(self, job: _Job) -> None:
+        attempt = job.attempt
+        outcome: Outcome = CUT
+        if not self._is_cut:
+            if (limit := job.limit) is not None:
+                self._call_later(limit, lambda: self._overtake(job, timed_out(limit)))
+            try:
+                value = self._executors[attempt.executor].execute(
+                    decoded_object(attempt.inputs), job.context
+                )
+                outcome = outcome_of_value(value, max_result_bytes=self._max_result_bytes)
+            except BaseException as error:  # the outer door of one attempt
+                logger.debug(
+                    "executor raised",
+                    exc_info=error,
+                    extra={"event": "executor_raised", "task": attempt.task_id},
+                )
+                outcome = raised(error)
+        with self._lock:
+            del self._running[attempt.task]
+            is_late = job.is_reported
+            job.is_reported = True
+            if (successor := self._waiting.pop(attempt.task, None)) is not None:
+                self._put(successor)
+        if is_late:
+            self._on_places_kept(PlaceKind.PROCESS, -1)
+        else:
+            self._report([(attempt, outcome, self._clock.now_micros())])
+
+    def _overtake(self, job: _Job, outcome: Outcome) -> None:
+        """Report an attempt whose thread goes on, unless it has been reported."""
+        with self._lock:
+            if job.is_reported:
+                return
+            job.is_reported = True
+            is_in_thread = self._running.get(job.attempt.task) is job
+        job.context.cancelled = True
+        if is_in_thread:
+            self._on_places_kept(PlaceKind.PROCESS, 1)
+        self._report([(job.attempt, outcome, self._clock.now_micros())])
