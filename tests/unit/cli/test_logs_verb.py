@@ -41,10 +41,19 @@ def tree(store: StoreBuilder) -> str:
         name="nightly",
         started_at=NOON,
     )
-    store.add_attempt(task=1, number=1, start_seq=1, started_at=NOON, ended_at=NOON + 1_000_000,
-                      outcome="exit_status", error='{"code":"exit_status","message":"status 7"}')  # fmt: skip
-    store.add_attempt(task=1, number=2, start_seq=2, started_at=NOON, ended_at=NOON + 1_000_000,
-                      outcome="completed", error=None)  # fmt: skip
+    for number, outcome, error in (
+        (1, "exit_status", '{"code":"exit_status","message":"status 7"}'),
+        (2, "completed", None),
+    ):
+        store.add_attempt(
+            task=1,
+            number=number,
+            start_seq=number,
+            started_at=NOON,
+            ended_at=NOON + 1_000_000,
+            outcome=outcome,
+            error=error,
+        )
     return tree
 
 
