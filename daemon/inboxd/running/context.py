@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from inboxd.running.paths import tree_directory
+from inboxd.running.paths import make_private_directory, tree_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,6 @@ class AttemptContext:
     @property
     def directory(self) -> Path:
         """The tree's own directory, shared by its tasks; made when first asked for."""
-        path = Path(tree_directory(self._state, self._attempt.tree_id))
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path
+        path = tree_directory(self._state, self._attempt.tree_id)
+        make_private_directory(path)
+        return Path(path)

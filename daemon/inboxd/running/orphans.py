@@ -15,7 +15,7 @@ from inboxd.running.process_table import (
     Adopted,
     ProcessFacts,
     holds_file,
-    marks_of,
+    mark_of,
     process_facts,
 )
 
@@ -117,16 +117,10 @@ def _owner(facts: ProcessFacts, commands: Collection[RunningCommand]) -> Running
     for command in commands:
         if command.pid == facts.session and command.started <= facts.started:
             return command
-    marks = marks_of(facts.pid)
-    if marks is not None:
-        for command in commands:
-            attempt = command.attempt
-            if marks == (
-                attempt.tree_id.encode(),
-                attempt.task_id.encode(),
-                b"%d" % attempt.number,
-            ):
-                return command
+    mark = mark_of(facts.pid)
+    for command in commands:
+        if command.files.result == mark:
+            return command
     locks: dict[tuple[int, int], RunningCommand] = {}
     for command in commands:
         with contextlib.suppress(OSError):

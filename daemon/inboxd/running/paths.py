@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["AttemptFiles", "attempt_files", "remove_tree_directory_if_empty", "tree_directory"]
+__all__ = [
+    "AttemptFiles",
+    "attempt_files",
+    "make_private_directory",
+    "remove_tree_directory_if_empty",
+    "tree_directory",
+]
 
 #: Attempts of this many tasks share a directory, so that none grows without bound.
 _TASKS_A_DIRECTORY = 1_000
@@ -42,6 +49,20 @@ def attempt_files(state: Path | str, tree_id: str, position: int, number: int) -
 def tree_directory(state: Path | str, tree_id: str) -> str:
     """Return the directory that the tasks of a tree share."""
     return f"{state}/trees/{tree_id}"
+
+
+def make_private_directory(path: str) -> None:
+    """Make a directory, and those above it that are missing, for this user alone."""
+    missing = [path]
+    while missing:
+        try:
+            os.mkdir(missing[-1], 0o700)  # noqa: PTH102 - strings, see AttemptFiles
+        except FileExistsError:
+            missing.pop()
+        except FileNotFoundError:
+            missing.append(os.path.dirname(missing[-1]))  # noqa: PTH120
+        else:
+            missing.pop()
 
 
 def remove_tree_directory_if_empty(state: Path, tree_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adopted",
-    "Marks",
     "ProcessFacts",
+    "boot_id",
     "descendants",
     "every_process",
     "holds_file",
-    "marks_of",
+    "mark_of",
     "process_facts",
     "send_signal",
 ]
@@ -29,10 +30,7 @@ _AFTER_NAME = b") "
 #: Of `/proc/PID/stat`, counted from the state, which is field 3 in proc(5).
 _STATE, _PARENT, _GROUP, _SESSION, _STARTED = 0, 1, 2, 3, 19
 
-#: (tree id, task id, attempt's number), as the environment of a process says.
-Marks = tuple[bytes, bytes, bytes]
-
-_MARKS = (b"INBOXD_TREE_ID=", b"INBOXD_TASK_ID=", b"INBOXD_ATTEMPT=")
+_MARK = b"INBOXD_RESULT_FILE="
 
 
 class ProcessFacts(msgspec.Struct, frozen=True):
@@ -105,23 +103,31 @@ def descendants(pids: Iterable[int]) -> list[int]:
     return found
 
 
+@cache
+def boot_id() -> bytes:
+    """Return what names this run of the machine: start times count from its beginning."""
+    return (_read("/proc/sys/kernel/random/boot_id") or b"unknown").strip()
+
+
 def every_process() -> list[int]:
     """Return the numbers of all processes that are there."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names
 
 
-def marks_of(pid: int) -> Marks | None:
-    """Return which attempt the environment of a process names; None when it may not be read."""
+def mark_of(pid: int) -> str | None:
+    """
+    Return INBOXD_RESULT_FILE of a process's environment as it was started; None without one.
+
+    It names the state directory, the tree, the task's position and the attempt's number, so one
+    string says whose a process is. None also when the environment may not be read.
+    """
     text = _read(f"/proc/{pid}/environ")
-    if not text or _MARKS[0] not in text:
+    if not text or _MARK not in text:
         return None
-    variables = text.split(b"\0")
-    values = [
-        next((one[len(mark) :] for one in variables if one.startswith(mark)), None)
-        for mark in _MARKS
-    ]
-    tree, task, number = values
-    return None if tree is None or task is None or number is None else (tree, task, number)
+    for variable in text.split(b"\0"):
+        if variable.startswith(_MARK):
+            return os.fsdecode(variable[len(_MARK) :])
+    return None
 
 
 def holds_file(pid: int, identities: Collection[tuple[int, int]]) -> tuple[int, int] | None:

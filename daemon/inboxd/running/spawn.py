@@ -19,8 +19,8 @@ from inboxd.names import escaped
 from inboxd.running.context import AttemptContext, decoded_object
 from inboxd.running.environment import attempt_variables
 from inboxd.running.outcomes import failed_to_start, raised
-from inboxd.running.paths import attempt_files, tree_directory
-from inboxd.running.process_table import process_facts
+from inboxd.running.paths import attempt_files, make_private_directory, tree_directory
+from inboxd.running.process_table import boot_id, process_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +130,7 @@ class Spawner:
         stack: contextlib.ExitStack,
     ) -> RunningCommand:
         directory = tree_directory(self._state, attempt.tree_id)
-        _make_directory(directory)
+        make_private_directory(directory)
         lock = _open_making_directory(files.lock, _LOCK, files.directory)
         stack.callback(os.close, lock)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -159,7 +159,7 @@ class Spawner:
         try:
             facts = process_facts(process.pid)
             started = 0 if facts is None else facts.started
-            os.write(lock, b"%d %d\n" % (process.pid, started))
+            os.write(lock, b"%d %d %s\n" % (process.pid, started, boot_id()))
             pidfd = os.pidfd_open(process.pid)
         except OSError:
             # Nobody would watch it. It is not waited for yet, so the number is still its own.
@@ -177,22 +177,12 @@ class Spawner:
         )
 
 
-def _make_directory(path: str) -> None:
-    """Make a tree's directory unless it is there."""
-    try:
-        os.mkdir(path, 0o700)  # noqa: PTH102 - strings, see AttemptFiles
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103
-
-
 def _open_making_directory(path: str, flags: int, directory: str) -> int:
     """Open a file, making its directory only when it turns out not to be there."""
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        os.makedirs(directory, 0o700, exist_ok=True)  # noqa: PTH103
+        make_private_directory(directory)
         return os.open(path, flags, 0o600)
 
 
