@@ -1,63 +1,24 @@
-"""
-Which instances run, and which one a command is about (contract, section 4).
-
-A running daemon keeps an entry in a directory of its user: a small JSON file named after its state
-directory. The truth is the lock on the state directory; an entry whose lock is free is stale.
-"""
+"""Which instance a command is about (contract, section 4)."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
-import stat
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from inboxd.clock import rfc3339_micros
-from inboxd.config.load import load_settings, settings_from_files
+from inboxd.config.load import load_settings, settings_of_file
 from inboxd.errors import AmbiguousReference, ConfigurationError
 from inboxd.names import escaped
-from inboxd.state_lock import StateLock, is_locked, lock_holder
+from inboxd.registry import SYSTEM_REGISTRY, RunningInstance, register, running_instances
+from inboxd.state_lock import is_locked, lock_holder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from inboxd.config.settings import Settings
 
-__all__ = [
-    "SYSTEM_REGISTRY",
-    "Instance",
-    "Registration",
-    "RunningInstance",
-    "find_instance",
-    "register",
-    "registry_directory",
-    "running_instances",
-]
-
-#: Where the unit of the system registers: its `RuntimeDirectory`.
-SYSTEM_REGISTRY = Path("/run/inboxd")
-_SUFFIX = ".instance.json"
-_MOST_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningInstance:
-    """What a running daemon says of itself; paths are absolute."""
-
-    state: Path
-    inbox: Path
-    store_url: str
-    #: The configuration files that it read, in order.
-    files: tuple[Path, ...]
-    pid: int
-    #: RFC 3339.
-    started_at: str
-    version: str
+__all__ = ["Instance", "find_instance", "register", "running_instances"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,65 +34,6 @@ class Instance:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
-    """The entry of this daemon; `remove` when it stops."""
-
-    path: Path
-    #: Why there is no entry: the daemon works without, but is not found by itself; None: there is.
-    problem: str | None = None
-
-    def remove(self) -> None:
-        """Remove the entry; the second time, or without one, it does nothing."""
-        if self.problem is None:
-            with contextlib.suppress(OSError):  # a stale entry is told by its lock
-                self.path.unlink(missing_ok=True)
-
-
-def registry_directory(environ: Mapping[str, str]) -> Path:
-    """Return where this process registers and looks: the unit's, the user's, or one in /tmp."""
-    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
-        first = environ.get(variable, "").split(":", 1)[0]
-        if first.startswith("/"):
-            return Path(first) if variable == "RUNTIME_DIRECTORY" else Path(first, "inboxd")
-    return Path(f"/tmp/inboxd-{os.geteuid()}")  # noqa: S108 # made 0700 and checked by _refusal
-
-
-def register(
-    settings: Settings, *, version: str, environ: Mapping[str, str] | None = None
-) -> Registration:
-    """
-    Write the entry of this daemon, which holds the lock on its state directory already.
-
-    That it cannot be written is no error: it is said in the registration's `problem`.
-    """
-    directory = registry_directory(os.environ if environ is None else environ)
-    path = directory / _entry_name(settings.state.path)
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if refusal := _refusal(directory, own=True):
-            return Registration(path=path, problem=refusal)
-        _write_entry(path, settings, version)
-    except OSError as error:
-        where = escaped(str(directory))
-        return Registration(path=path, problem=f"{where}: cannot be written: {error.strerror}")
-    return Registration(path=path)
-
-
-def running_instances(
-    environ: Mapping[str, str] | None = None, *, system: Path = SYSTEM_REGISTRY
-) -> tuple[list[RunningInstance], list[RunningInstance]]:
-    """
-    Return the running instances of this user, and those of the system, by state directory.
-
-    Stale entries of this user are removed on the way.
-    """
-    own = registry_directory(os.environ if environ is None else environ)
-    of_user = _entries(own, own=True)
-    of_system = [] if system == own else _entries(system, own=False)
-    return of_user, of_system
-
-
 def find_instance(
     *,
     config: Path | None = None,
@@ -139,12 +41,15 @@ def find_instance(
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     system: Path = SYSTEM_REGISTRY,
+    strict: bool = False,
 ) -> Instance:
     """
     Return the instance that a command is about, by the contract's rule.
 
     `--config` and `--state`; else `$INBOXD_STATE__PATH`; else `$INBOXD_CONFIG`; else the one
     running instance of this user; else the system's; else the user's default paths.
+
+    A running daemon is found also when its file was broken since it started, unless *strict*.
 
     Raises:
         AmbiguousReference: several run, and nothing says which one is meant.
@@ -155,7 +60,12 @@ def find_instance(
     of_user, of_system = running_instances(environ, system=system)
     if config or state or environ.get("INBOXD_STATE__PATH") or environ.get("INBOXD_CONFIG"):
         return _named_instance(
-            config=config, state=state, environ=environ, cwd=cwd, running=of_user + of_system
+            config=config,
+            state=state,
+            environ=environ,
+            cwd=cwd,
+            running=of_user + of_system,
+            strict=strict,
         )
     found = of_user or of_system
     if len(found) > 1:
@@ -169,7 +79,7 @@ def find_instance(
             [str(each.state) for each in found],
         )
     if found:
-        return _running(found[0], environ=environ, cwd=cwd)
+        return _running(found[0], environ=environ, cwd=cwd, strict=strict)
     return _not_registered(load_settings(environ=environ, cwd=cwd))
 
 
@@ -180,6 +90,7 @@ def _named_instance(
     environ: Mapping[str, str],
     cwd: Path,
     running: list[RunningInstance],
+    strict: bool,
 ) -> Instance:
     overrides = {} if state is None else {"state.path": str(state)}
     by_state = state or environ.get("INBOXD_STATE__PATH")
@@ -188,32 +99,39 @@ def _named_instance(
         path = (cwd / by_state).resolve()
         for each in running:
             if each.state.resolve() == path:
-                return _running(each, environ=environ, cwd=cwd)
+                return _running(each, environ=environ, cwd=cwd, strict=strict)
     settings = load_settings(config=config, overrides=overrides, environ=environ, cwd=cwd)
     for each in running:
         if each.state.resolve() == settings.state.path.resolve():
+            # It may have been started with another inbox than its file says.
+            settings = load_settings(
+                config=config, overrides=_where(each), environ=environ, cwd=cwd
+            )
             return Instance(settings=settings, is_running=True, pid=each.pid, version=each.version)
     return _not_registered(settings)
 
 
-def _running(entry: RunningInstance, *, environ: Mapping[str, str], cwd: Path) -> Instance:
-    """Return the instance with the settings of its own files, so far as this user may read them."""
-    where = {
+def _running(
+    entry: RunningInstance, *, environ: Mapping[str, str], cwd: Path, strict: bool
+) -> Instance:
+    """Return the instance with what its own files say by now; where things are it says itself."""
+    where = _where(entry)
+    try:
+        settings = settings_of_file(entry.config, overrides=where, environ=environ, cwd=cwd)
+    except ConfigurationError:
+        if strict:
+            raise
+        # Edited since it started, or not for this user to read.
+        settings = settings_of_file(None, overrides=where, environ=environ, cwd=cwd)
+    return Instance(settings=settings, is_running=True, pid=entry.pid, version=entry.version)
+
+
+def _where(entry: RunningInstance) -> dict[str, str]:
+    return {
         "state.path": str(entry.state),
         "inbox.path": str(entry.inbox),
         "store.url": entry.store_url,
     }
-    # Its variables are not ours: what our environment says is about another instance.
-    files = [path for path in entry.files if os.access(path, os.R_OK)]
-    try:
-        settings = settings_from_files(files, overrides=where, environ=_neutral(environ), cwd=cwd)
-    except ConfigurationError:  # edited since it started; where things are it says itself
-        settings = settings_from_files([], overrides=where, environ=_neutral(environ), cwd=cwd)
-    return Instance(settings=settings, is_running=True, pid=entry.pid, version=entry.version)
-
-
-def _neutral(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if not name.startswith("INBOXD_")}
 
 
 def _not_registered(settings: Settings) -> Instance:
@@ -223,103 +141,3 @@ def _not_registered(settings: Settings) -> Instance:
         return Instance(settings=settings, is_running=None, pid=None)
     pid = lock_holder(settings.state.path) if is_running else None
     return Instance(settings=settings, is_running=is_running, pid=pid)
-
-
-def _entry_name(state: Path) -> str:
-    return hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:16] + _SUFFIX
-
-
-def _write_entry(path: Path, settings: Settings, version: str) -> None:
-    entry = {
-        "format": 1,
-        "state": str(settings.state.path),
-        "inbox": str(settings.inbox.path),
-        "store_url": settings.store.url,
-        "files": [str(file) for file in settings.files],
-        "pid": os.getpid(),
-        "started_at": rfc3339_micros(time.time_ns() // 1_000),
-        "version": version,
-    }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    # Readable for others: in the system's directory every user may find the system's instance.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        os.fchmod(file.fileno(), 0o644)
-        json.dump(entry, file, ensure_ascii=False, indent=2)
-    temporary.rename(path)
-
-
-def _refusal(directory: Path, *, own: bool) -> str | None:
-    """Return why the directory must not be believed, or None."""
-    shown = escaped(str(directory))
-    facts = directory.lstat()
-    if not stat.S_ISDIR(facts.st_mode):
-        return f"{shown}: is not a directory of its own (a link?); remove it"
-    if own and facts.st_uid != os.geteuid():
-        return f"{shown}: belongs to another user (uid {facts.st_uid}); remove it"
-    if facts.st_mode & 0o022:
-        return f"{shown}: others may write to it; chmod go-w it"
-    return None
-
-
-def _entries(directory: Path, *, own: bool) -> list[RunningInstance]:
-    found: list[RunningInstance] = []
-    try:
-        if _refusal(directory, own=own):
-            return []
-        paths = sorted(path for path in directory.iterdir() if path.name.endswith(_SUFFIX))
-    except OSError:
-        return []
-    for path in paths:
-        entry = _read_entry(path)
-        if entry is not None and _is_alive(entry):
-            found.append(entry)
-        elif own and entry is not None:
-            _remove_stale(path, entry)
-    return found
-
-
-def _remove_stale(path: Path, entry: RunningInstance) -> None:
-    """Remove an entry unless a daemon starts on its state directory at this very moment."""
-    lock = StateLock.acquire_free(entry.state)
-    try:
-        # Under the lock nobody can register; without a state directory there is nobody to do so.
-        if lock is not None or not entry.state.exists():
-            path.unlink(missing_ok=True)
-    except OSError:
-        return
-    finally:
-        if lock is not None:
-            lock.release()
-
-
-def _read_entry(path: Path) -> RunningInstance | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None
-            text = file.read(_MOST_BYTES).decode("utf-8", "surrogateescape")
-        document: dict[str, Any] = json.loads(text)
-        return RunningInstance(
-            state=Path(document["state"]),
-            inbox=Path(document["inbox"]),
-            store_url=str(document["store_url"]),
-            files=tuple(Path(file) for file in document["files"]),
-            pid=int(document["pid"]),
-            started_at=str(document["started_at"]),
-            version=str(document["version"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _is_alive(entry: RunningInstance) -> bool:
-    try:
-        return is_locked(entry.state)
-    except PermissionError:
-        # Another user's state directory: its lock cannot be seen, its process can.
-        return Path(f"/proc/{entry.pid}").exists()
-    except OSError:
-        return False

@@ -34,13 +34,13 @@ INBOXD_RUN__PLACES=8 inboxd config show --json
 @json_option
 def show(where: Where, as_json: bool) -> None:
     """
-    Print every setting that `inboxd run` would use, as TOML.
+    Print every setting, as TOML.
 
     Flags win over variables (INBOXD_SECTION__KEY), those over files, those over the defaults.
     """
     from inboxd.config.toml import settings_document, to_toml  # not needed for --help
 
-    settings = where.settings()
+    settings = where.instance().settings
     if as_json:
         files = [str(file) for file in settings.files]
         print_json({"files": files, "settings": settings_document(settings)})
@@ -62,7 +62,7 @@ def check(where: Where, as_json: bool) -> int:
     Ends with 0 when it can be used, with 78 when not.
     """
     try:
-        settings = where.settings()
+        settings = where.instance(strict=True).settings
     except ConfigurationError as error:
         if as_json:
             print_json({"valid": False, "files": [], "problems": list(error.problems)})

@@ -74,7 +74,7 @@ def _findings(where: Where) -> Iterator[Finding]:
     yield from check_systemd()
     yield from check_inotify()
     try:
-        instance = where.instance()
+        instance = where.instance(strict=True)
     except ConfigurationError as error:
         for problem in error.problems:
             yield failed("configuration", problem, "mend it; `inboxd config check` looks again")

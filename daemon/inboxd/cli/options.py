@@ -27,9 +27,11 @@ class Where:
     config: Path | None
     state: Path | None
 
-    def instance(self) -> Instance:
+    def instance(self, *, strict: bool = False) -> Instance:
         """
         Return the instance that is meant, running or not.
+
+        A running daemon is found also when its configuration is broken by now, unless *strict*.
 
         Raises:
             AmbiguousReference: several run, and nothing says which one.
@@ -37,7 +39,7 @@ class Where:
         """
         from inboxd.instances import find_instance  # not needed for --help
 
-        return find_instance(config=self.config, state=self.state)
+        return find_instance(config=self.config, state=self.state, strict=strict)
 
     def settings(self, **overrides: str | None) -> Settings:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ from inboxd.errors import ConfigurationError
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["config_file", "load_settings", "settings_from_files"]
+__all__ = ["config_file", "load_settings", "settings_of_file"]
 
 
 def config_file(
@@ -71,34 +72,25 @@ def load_settings(
     main, named_by = config_file(config, environ=environ, cwd=cwd)
     if named_by and not main.exists():
         raise ConfigurationError([f"{escaped(str(main))}: no such file ({named_by} names it)"])
-    files, problems = files_of(main)
-    return settings_from_files(
-        files, overrides=overrides or {}, environ=environ, cwd=cwd, problems=problems
-    )
+    return settings_of_file(main, overrides=overrides or {}, environ=environ, cwd=cwd)
 
 
-def settings_from_files(
-    files: Sequence[Path],
-    *,
-    overrides: Mapping[str, str],
-    environ: Mapping[str, str],
-    cwd: Path,
-    problems: Sequence[str] = (),
+def settings_of_file(
+    main: Path | None, *, overrides: Mapping[str, str], environ: Mapping[str, str], cwd: Path
 ) -> Settings:
     """
-    Return the settings that these files give, in this order, and no other file.
+    Return the settings that this file and its `conf.d` give, where they exist.
 
     Args:
-        files: absolute paths, the later ones winning.
+        main: an absolute path; None: read no file.
         overrides: what flags say, text by `section.key`.
         environ: the environment.
         cwd: where relative paths of flags and variables start.
-        problems: what is known to be wrong already.
 
     Raises:
         ConfigurationError: with one sentence for each thing that is wrong.
     """
-    found = list(problems)
+    files, found = ([], []) if main is None else files_of(main)
     layers: list[Layer] = []
     for path in files:
         layer, new_problems = read_layer(path)
@@ -110,15 +102,15 @@ def settings_from_files(
     of_flags, new_problems = overrides_layer(overrides, cwd=cwd)
     found += new_problems
     settings = _settings_of(
-        merged([of_files, of_environment, of_flags]), files=files, environ=environ, problems=found
+        merged([of_files, of_environment, of_flags]), environ=environ, problems=found
     )
     if settings is None or found:
         raise ConfigurationError(found)
-    return settings
+    return replace(settings, config=main, files=tuple(files))
 
 
 def _settings_of(
-    layer: Layer, *, files: Sequence[Path], environ: Mapping[str, str], problems: list[str]
+    layer: Layer, *, environ: Mapping[str, str], problems: list[str]
 ) -> Settings | None:
     """Return the settings, or None after adding to *problems* what is wrong."""
     values: dict[str, dict[str, Any]] = {key.section: {} for key in KEYS}
@@ -151,7 +143,6 @@ def _settings_of(
         plugins=PluginSettings(**values["plugins"]),
         log=LogSettings(**values["log"]),
         executors=executors,
-        files=tuple(files),
     )
 
 

@@ -134,5 +134,7 @@ class Settings:
     plugins: PluginSettings = field(default_factory=PluginSettings)
     log: LogSettings = field(default_factory=LogSettings)
     executors: dict[str, ExecutorSettings] = field(default_factory=dict[str, ExecutorSettings])
+    #: The main file, which need not exist when nobody named it; None: not known.
+    config: Path | None = None
     #: The files that were read, in order; empty when there was none.
     files: tuple[Path, ...] = ()

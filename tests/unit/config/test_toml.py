@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inboxd.config.keys import KEYS, Kind
-from inboxd.config.load import load_settings, settings_from_files
+from inboxd.config.load import load_settings, settings_of_file
 from inboxd.config.reference import reference_settings, render_markdown, render_toml
 from inboxd.config.settings import (
     ExecutorSettings,
@@ -90,8 +90,8 @@ def _read_back(text: str) -> Settings:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "inboxd.toml")
         file.write_bytes(text.encode("utf-8"))
-        settings = settings_from_files([file], overrides={}, environ={}, cwd=Path("/"))
-    return dataclasses.replace(settings, files=())
+        settings = settings_of_file(file, overrides={}, environ={}, cwd=Path("/"))
+    return dataclasses.replace(settings, config=None, files=())
 
 
 def test_every_field_of_every_section_has_a_key() -> None:

@@ -14,13 +14,8 @@ import pytest
 from inboxd.config.load import load_settings
 from inboxd.config.settings import Settings
 from inboxd.errors import AmbiguousReference, ConfigurationError
-from inboxd.instances import (
-    Instance,
-    find_instance,
-    register,
-    registry_directory,
-    running_instances,
-)
+from inboxd.instances import Instance, find_instance
+from inboxd.registry import register, registry_directory, running_instances
 from inboxd.state_lock import StateLock
 
 
@@ -71,7 +66,8 @@ def test_a_running_instance_says_where_it_is(environ: dict[str, str], tmp_path: 
         entry.inbox,
         entry.store_url,
     )
-    assert (os.getpid(), "1.2.3", (), []) == (entry.pid, entry.version, entry.files, system)
+    config = tmp_path / "home/.config/inboxd/inboxd.toml"
+    assert (os.getpid(), "1.2.3", config, []) == (entry.pid, entry.version, entry.config, system)
 
 
 def test_the_registry_is_for_its_user_alone(environ: dict[str, str], tmp_path: Path) -> None:
@@ -187,7 +183,7 @@ def test_the_one_running_instance_is_meant_with_the_settings_of_its_files(
     config = tmp_path / "other.toml"
     config.write_text(f'[run]\nplaces = 3\n[state]\npath = "{tmp_path}/s"\n')
     with running(environ, config=config, inbox_path=f"{tmp_path}/i") as settings:
-        instance = find({**environ, "INBOXD_RUN__PLACES": "9"}, tmp_path)
+        instance = find(environ, tmp_path)
 
     assert (settings, True, os.getpid(), "1.2.3") == (
         instance.settings,
@@ -206,7 +202,26 @@ def test_a_running_instance_whose_file_is_broken_by_now_is_still_found(
         config.write_text("[[[")
         instance = find(environ, tmp_path)
 
+        with pytest.raises(ConfigurationError, match="not valid TOML"):
+            find_instance(environ=environ, cwd=tmp_path, system=tmp_path / "system", strict=True)
+
     assert (tmp_path / "s", True) == (instance.settings.state.path, instance.is_running)
+
+
+def test_what_the_files_of_a_running_instance_say_by_now_counts(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with running(environ, state_path=f"{tmp_path}/s"):
+        part = tmp_path / "home/.config/inboxd/conf.d/a.toml"
+        part.parent.mkdir(parents=True)
+        part.write_text("[run]\nplaces = 3\nasync_places = 3\n")
+        instance = find({**environ, "INBOXD_RUN__PLACES": "9"}, tmp_path)
+
+    assert (tmp_path / "s", 9, 3) == (
+        instance.settings.state.path,
+        instance.settings.run.places,
+        instance.settings.run.async_places,
+    )
 
 
 def test_several_running_instances_are_named(environ: dict[str, str], tmp_path: Path) -> None:
@@ -258,6 +273,21 @@ def test_a_named_configuration_wins_over_what_runs(
     assert (tmp_path / "b", tmp_path / "j", False) == (
         instance.settings.state.path,
         instance.settings.inbox.path,
+        instance.is_running,
+    )
+
+
+def test_a_named_configuration_of_a_running_instance_gives_its_own_inbox(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[state]\npath = "s"\n[inbox]\npath = "i"\n[run]\nplaces = 3')
+    with running(environ, config=config, inbox_path=f"{tmp_path}/other"):
+        instance = find(environ, tmp_path, config=config)
+
+    assert (tmp_path / "other", 3, True) == (
+        instance.settings.inbox.path,
+        instance.settings.run.places,
         instance.is_running,
     )
 
@@ -332,7 +362,7 @@ def test_the_entry_is_json_that_other_programs_can_read(
         (path,) = registry_directory(environ).iterdir()
         document = json.loads(path.read_text())
 
-    keys = ["format", "state", "inbox", "store_url", "files", "pid", "started_at", "version"]
+    keys = ["format", "state", "inbox", "store_url", "config", "pid", "started_at", "version"]
     assert keys == list(document)
 
 
