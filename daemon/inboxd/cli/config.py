@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group()
+@click.group(subcommand_metavar="show|check ...")
 def command() -> None:
     """Show the settings, or check them."""
 

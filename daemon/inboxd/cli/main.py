@@ -34,6 +34,7 @@ Examples:
 @click.group(
     cls=Verbs,
     epilog=_EXAMPLE,
+    subcommand_metavar="VERB ...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def cli() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,6 +43,11 @@ other verb is about one instance, found by the first of these that holds:
 6. your default paths (see [Settings](settings.md)).
 
 So `inboxd list` beside a `make run` shows what that one runs.
+
+## Completion
+
+`eval "$(_INBOXD_COMPLETE=bash_source inboxd)"` in `~/.bashrc` completes verbs and options;
+`zsh_source` and `fish_source` do the same for these shells.
 """
 
 _JSON_FORMS = """\
@@ -106,10 +111,9 @@ def _texts_of(
 
 
 def _context(name: str, command: click.Command, parent: click.Context | None) -> click.Context:
-    context = click.Context(command, info_name=name, parent=parent)
-    context.terminal_width = _WIDTH
-    context.max_content_width = _WIDTH
-    return context
+    facts: dict[str, Any] = dict(command.context_settings)
+    facts |= {"terminal_width": _WIDTH, "max_content_width": _WIDTH}
+    return click.Context(command, info_name=name, parent=parent, **facts)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,9 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
             "none is installed and enabled, so every task is refused",
             "look at [plugins] and [executors.…] in `inboxd config show`",
         )
+    if plugins.disabled:
+        kept_out = ", ".join(escaped(name) for name in plugins.disabled)
+        yield good("plugins", f"kept out by [plugins] allow and disable: {kept_out}")
     off = sorted(name for name, each in settings.executors.items() if not each.enabled)
     if off:
         switched_off = ", ".join(escaped(name) for name in off)
