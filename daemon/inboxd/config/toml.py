@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from inboxd.config.keys import SECTIONS, Kind, keys_of
+from inboxd.config.paths import default_config_file, default_state_directory
 from inboxd.config.quantities import duration_text, size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from inboxd.config.keys import Key
     from inboxd.config.settings import Settings
 
-__all__ = ["settings_document", "to_toml", "toml_value", "write_first_run_file"]
+__all__ = ["first_run_path", "settings_document", "to_toml", "toml_value", "write_first_run_file"]
 
 _FIRST_RUN = """\
 # Written by the first `inboxd run`; yours from now on: inboxd never writes to it again.
@@ -55,6 +58,25 @@ def toml_value(key: Key, value: object) -> object:
     if key.kind is Kind.STRINGS:
         return list(cast("tuple[str, ...]", value))
     return value
+
+
+def first_run_path(settings: Settings, environ: Mapping[str, str]) -> Path | None:
+    """
+    Return where the file of the first run belongs, None when there is to be none.
+
+    There is one for a person who just runs inboxd: no file was read, and everything lies on the
+    user's default paths, not in a unit's directories or where a flag or a variable says.
+    """
+    state = default_state_directory(environ)
+    is_unit = any(environ.get(name) for name in ("CONFIGURATION_DIRECTORY", "STATE_DIRECTORY"))
+    path = default_config_file(environ)
+    is_default = (
+        settings.config == path
+        and settings.state.path == state
+        and settings.inbox.path == state / "inbox"
+        and settings.store.url == f"sqlite:///{state / 'inboxd.db'}"
+    )
+    return path if is_default and not is_unit and not settings.files else None
 
 
 def write_first_run_file(path: Path, settings: Settings) -> bool:

@@ -7,6 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ from inboxd.config.settings import (
     StateSettings,
     StoreSettings,
 )
-from inboxd.config.toml import to_toml, write_first_run_file
+from inboxd.config.toml import first_run_path, to_toml, write_first_run_file
 
 _CHECKOUT = Path(__file__).parents[3]
 
@@ -161,6 +162,40 @@ def test_the_checkout_has_its_inbox_and_its_state_inside(tmp_path: Path) -> None
     actual = load_settings(config=_CHECKOUT / "config/dev.toml", environ={}, cwd=tmp_path)
 
     assert (actual.inbox.path, actual.state.path) == (_CHECKOUT / "inbox", _CHECKOUT / ".inboxd")
+
+
+@pytest.mark.parametrize(
+    ("environ", "overrides", "expected"),
+    [
+        ({}, {}, ".config/inboxd/inboxd.toml"),
+        ({"INBOXD_RUN__PLACES": "3"}, {}, ".config/inboxd/inboxd.toml"),
+        ({"INBOXD_CONFIG": "/dev/null"}, {}, None),
+        ({"STATE_DIRECTORY": "/var/lib/inboxd"}, {}, None),
+        ({"CONFIGURATION_DIRECTORY": "/etc/inboxd"}, {}, None),
+        ({"INBOXD_INBOX__PATH": "/srv/inbox"}, {}, None),
+        ({}, {"state.path": "/srv/state"}, None),
+    ],
+)
+def test_there_is_a_file_of_the_first_run_on_the_default_paths_only(
+    tmp_path: Path, environ: dict[str, str], overrides: dict[str, str], expected: str | None
+) -> None:
+    environ = {"HOME": str(tmp_path), **environ}
+    settings = load_settings(environ=environ, overrides=overrides, cwd=tmp_path)
+
+    actual = first_run_path(settings, environ)
+
+    assert (None if expected is None else tmp_path / expected) == actual
+
+
+def test_there_is_no_file_of_the_first_run_beside_parts_in_conf_d(tmp_path: Path) -> None:
+    part = tmp_path / ".config/inboxd/conf.d/a.toml"
+    part.parent.mkdir(parents=True)
+    part.write_text("")
+    environ = {"HOME": str(tmp_path)}
+
+    actual = first_run_path(load_settings(environ=environ, cwd=tmp_path), environ)
+
+    assert actual is None
 
 
 def test_the_file_of_the_first_run_gives_the_same_settings(tmp_path: Path) -> None:
