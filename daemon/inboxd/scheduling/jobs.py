@@ -6,6 +6,11 @@ What is overridden here of APScheduler's private parts is named by
 public constructor of `Job` and the stock pool cost 37 microseconds a task in place of 9 (ADR 0002).
 """
 
+# APScheduler 3 ships no types; it is met in this package alone.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnknownVariableType=false
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

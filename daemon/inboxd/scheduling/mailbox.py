@@ -1,5 +1,5 @@
 """
-What other threads hand to the scheduler's thread: outcomes, works to write, freed places.
+What other threads hand to the scheduler's thread: outcomes, works to write, places that are kept.
 
 They only append and wake; what is appended before a turn begins is in that turn.
 """
@@ -50,7 +50,7 @@ class Mailbox:
         self._wake = wake
         self._outcomes: deque[EndedAttempt] = deque()
         self._works: deque[Work[Any]] = deque()
-        self._freed: deque[tuple[int, int]] = deque()
+        self._kept: deque[tuple[int, int]] = deque()
         self._closed = False
 
     def add_outcomes(self, ended: Sequence[EndedAttempt]) -> None:
@@ -58,10 +58,15 @@ class Mailbox:
         self._outcomes.extend(ended)
         self._wake()
 
-    def free_places(self, kind: int, count: int) -> None:
-        """Report places that an attempt held beyond its end."""
-        self._freed.append((kind, count))
-        self._wake()
+    def keep_places(self, kind: int, change: int) -> None:
+        """
+        Report that an attempt keeps its place beyond its outcome (+1), or has left it (-1).
+
+        The +1 comes before the outcome is handed over.
+        """
+        self._kept.append((kind, change))
+        if change < 0:
+            self._wake()
 
     def write(self, work: Callable[[Connection], T]) -> Future[T]:
         """
@@ -85,7 +90,7 @@ class Mailbox:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits for a turn."""
-        return not (self._outcomes or self._works or self._freed)
+        return not (self._outcomes or self._works or self._kept)
 
     @property
     def has_works(self) -> bool:
@@ -111,11 +116,11 @@ class Mailbox:
         """Put works back at the front, in their order, after a turn that failed."""
         self._works.extendleft(reversed(works))
 
-    def take_freed(self) -> list[tuple[int, int]]:
-        """Take the (kind, count) of freed places."""
+    def take_kept(self) -> list[tuple[int, int]]:
+        """Take the (kind, change) of places kept; after the outcomes, which come later."""
         taken: list[tuple[int, int]] = []
-        while self._freed:
-            taken.append(self._freed.popleft())
+        while self._kept:
+            taken.append(self._kept.popleft())
         return taken
 
     def close(self) -> None:

@@ -1,5 +1,10 @@
 """The scheduler's thread: APScheduler's loop over our job store."""
 
+# APScheduler 3 ships no types; it is met in this package alone.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnknownVariableType=false
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import logging
@@ -133,13 +138,9 @@ class Scheduler:
         """Hand over attempts that ended; from any thread."""
         self._mailbox.add_outcomes(ended)
 
-    def hold_place(self, kind: int) -> None:
-        """Count a place that an attempt keeps beyond its outcome, until `free_places`."""
-        self._turns.hold_place(kind)
-
-    def free_places(self, kind: int, count: int) -> None:
-        """Report places that attempts held beyond their outcomes."""
-        self._mailbox.free_places(kind, count)
+    def keep_places(self, kind: int, change: int) -> None:
+        """Report places that attempts keep beyond their outcomes (see `Mailbox.keep_places`)."""
+        self._mailbox.keep_places(kind, change)
 
     def stop_claiming(self) -> None:
         """Start nothing from now on; what runs goes on and is recorded."""

@@ -5,6 +5,11 @@
 is nothing to add, update or remove, and nothing here raises into the loop.
 """
 
+# APScheduler 3 ships no types; it is met in this package alone.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnknownVariableType=false
+# pyright: reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import logging

@@ -158,8 +158,8 @@ class Turns:
             PlaceKind.PROCESS: settings.places,
             PlaceKind.ASYNC: settings.async_places,
         }
-        #: Places that an attempt holds although its outcome is recorded.
-        self._held: dict[int, int] = dict.fromkeys(_KINDS, 0)
+        #: Places that an attempt keeps although its outcome is recorded.
+        self._kept: dict[int, int] = dict.fromkeys(_KINDS, 0)
         self._busy: dict[int, int] = dict.fromkeys(_KINDS, 0)
         #: Kinds that may have claimable tasks beyond those that the last turn took.
         self._claimable: dict[int, bool] = dict.fromkeys(_KINDS, True)
@@ -196,10 +196,6 @@ class Turns:
         """Start nothing from now on; outcomes and works are written as before."""
         self._claiming = False
 
-    def hold_place(self, kind: int) -> None:
-        """Count a place as taken that an attempt keeps beyond its outcome."""
-        self._held[kind] += 1
-
     def next_run(self) -> int | None:
         """Return when the next turn is due (microseconds since 1970, UTC); None: when woken."""
         if self._retry_at is not None:
@@ -224,9 +220,11 @@ class Turns:
         now = self._clock.now_micros()
         if self._retry_at is not None and now < self._retry_at and self._clock_is_sane(now):
             return []
-        for kind, count in self._mailbox.take_freed():
-            self._held[kind] -= count
         turn = _Turn(now, self._mailbox.take_outcomes())
+        for kind, change in self._mailbox.take_kept():
+            self._kept[kind] += change
+            if change < 0:
+                self._claimable[kind] = True
         if not self._has_something_to_do(turn):
             return []
         try:
@@ -505,4 +503,4 @@ class Turns:
         return self._retry_at - now <= _BACK_OFF_SECONDS[1] * 1_000_000
 
     def _free(self, kind: int) -> int:
-        return self._places[kind] - self._busy[kind] - self._held[kind]
+        return self._places[kind] - self._busy[kind] - self._kept[kind]

@@ -66,7 +66,7 @@ def sqlite_module() -> ModuleType:
     if sqlite3.sqlite_version_info >= _MENDED:
         return sqlite3
     try:
-        from pysqlite3 import dbapi2
+        from pysqlite3 import dbapi2  # pyright: ignore[reportMissingTypeStubs] # it ships none
     except ImportError:
         return sqlite3
     module: ModuleType = dbapi2

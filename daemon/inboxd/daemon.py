@@ -1,0 +1,255 @@
+"""
+What starts and stops, and in which order; nothing else decides it.
+
+Start: lock, store, plugins, runner, scheduler (which recovers first), answers, intake. Stop: intake
+first, then no new starts, the drain, the cut, the answers that are owed, and everything closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from inboxd.clock import SystemClock
+from inboxd.events import DrainBegan
+from inboxd.inbox.answers import Answers
+from inboxd.inbox.current import CurrentInbox
+from inboxd.inbox.intake import Intake
+from inboxd.inbox.publishing import Publishing
+from inboxd.instances import register
+from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.plugins.manager import load_plugins
+from inboxd.running.leftovers import end_leftovers
+from inboxd.running.runner import Runner
+from inboxd.scheduling.scheduler import Scheduler
+from inboxd.state_lock import StateLock
+from inboxd.store.engine import open_writer, sqlite_version
+from inboxd.store.reader import StoreReader
+from inboxd.store.schema import migrate
+from inboxd.telling import Teller
+from inboxd.version import VERSION
+
+if TYPE_CHECKING:
+    from inboxd.clock import Clock
+    from inboxd.config.settings import Settings
+    from inboxd.events import Listener
+    from inboxd.plugins.manager import Plugins
+
+__all__ = ["Daemon"]
+
+logger = logging.getLogger(__name__)
+
+#: After the cut, what was killed has this long, beyond the grace, to be seen ended.
+_CUT_SECONDS = 2.0
+
+#: Results of trees that ended have this long to be written in a stop; the rest is owed.
+_ANSWER_SECONDS = 5.0
+
+
+class Daemon:
+    """One instance: an inbox, a state directory, and all that runs between them."""
+
+    def __init__(
+        self, settings: Settings, *, tell: Listener | None = None, clock: Clock | None = None
+    ) -> None:
+        """
+        Args:
+            settings: all of them.
+            tell: is told events, from several threads.
+            clock: the time.
+        """
+        self._settings = settings
+        self._clock: Clock = clock or SystemClock()
+        self._tell: Listener = tell or _nobody
+        self._teller = Teller(self._tell, state=settings.state.path)
+        self._exit = ExitStack()
+        self._cut = threading.Event()
+        self._runner: Runner | None = None
+        self._scheduler: Scheduler | None = None
+        self._answers: Answers | None = None
+        self._intake: Intake | None = None
+        self.plugins: Plugins | None = None
+
+    @property
+    def teller(self) -> Teller:
+        """Counts of what ended in this run."""
+        return self._teller
+
+    @property
+    def runner(self) -> Runner:
+        """What runs now; only between `start` and `stop`."""
+        assert self._runner is not None  # noqa: S101 - for the type checker
+        return self._runner
+
+    def start(self) -> None:
+        """
+        Start everything; returns when files are taken and tasks run.
+
+        Raises:
+            InboxdError: it cannot run as it is configured; nothing is left running.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self._exit.close()
+            raise
+
+    def _start(self) -> None:
+        settings = self._settings
+        lock = StateLock.acquire(settings.state.path)
+        self._exit.callback(lock.release)
+        engine = open_writer(settings.store.url)
+        self._exit.callback(engine.dispose)
+        migrate(engine)
+        plugins = self.plugins = load_plugins(settings)
+        for broken in plugins.broken:
+            logger.error(
+                "plugin %s (%s) is not used: %s",
+                broken.name,
+                broken.distribution,
+                broken.reason,
+                extra={"event": "plugin_broken", "plugin": broken.name},
+            )
+        scheduler: Scheduler
+        runner = self._runner = Runner(
+            executors=plugins.executors,
+            settings=settings.run,
+            state=settings.state.path,
+            on_outcomes=lambda ended: scheduler.add_outcomes(ended),
+            on_places_kept=lambda kind, change: scheduler.keep_places(kind, change),
+            clock=self._clock,
+        )
+        scheduler = self._scheduler = Scheduler(
+            engine,
+            clock=self._clock,
+            settings=settings.run,
+            executors={
+                name: not getattr(executor, "ignores_inputs", False)
+                for name, executor in plugins.executors.items()
+            },
+            listener=self._teller,
+            hand_over=runner.run,
+        )
+        runner.start()
+        self._exit.callback(runner.stop)
+        self._exit.callback(scheduler.stop)
+        publishing = Publishing()
+        inbox = CurrentInbox(settings.inbox)
+        self._exit.callback(inbox.close)
+        reader = StoreReader(settings.store.url)
+        self._exit.callback(reader.close)
+        answers = self._answers = Answers(
+            inbox=inbox, writer=scheduler, reader=reader, publishing=publishing
+        )
+        self._teller.results_owed = answers.wake
+        intake = self._intake = Intake(
+            settings.inbox,
+            inbox=inbox,
+            writer=scheduler,
+            catalog=ExecutorCatalog(plugins.executors),
+            clock=self._clock,
+            tell=self._teller.tell_file,
+            publishing=publishing,
+            results_owed=answers.wake,
+        )
+        scheduler.start(
+            lambda attempts: end_leftovers(
+                settings.state.path, attempts, grace_seconds=settings.run.grace_seconds
+            )
+        )
+        answers.start()
+        self._exit.callback(answers.stop)
+        intake.start()
+        self._exit.callback(intake.stop)
+        registration = register(settings, version=VERSION)
+        self._exit.callback(registration.remove)
+        if registration.problem:
+            logger.warning(
+                "not registered, so --state must say which instance is meant: %s",
+                registration.problem,
+                extra={"event": "not_registered"},
+            )
+        logger.info(
+            "inboxd %s runs: drop task files into %s",
+            VERSION,
+            settings.inbox.path,
+            extra={
+                "event": "daemon_started",
+                "inbox": str(settings.inbox.path),
+                "state": str(settings.state.path),
+                "places": settings.run.places,
+                "executors": ",".join(sorted(plugins.executors)),
+                "sqlite": sqlite_version(),
+            },
+        )
+
+    def is_idle(self) -> bool:
+        """
+        Look whether nothing is left that could happen without a person or a new file.
+
+        The order of the questions matters: files become tasks, tasks become answers, and each is
+        asked for again after the next, so that nothing slips by in between.
+        """
+        intake, scheduler, answers = self._intake, self._scheduler, self._answers
+        if intake is None or scheduler is None or answers is None:
+            return False
+        return (
+            scheduler.is_idle
+            and intake.is_idle()
+            and scheduler.is_idle
+            and answers.is_idle
+            and scheduler.is_idle
+        )
+
+    def cut(self) -> None:
+        """End a drain at once: what runs is ended now. From any thread, also before the drain."""
+        self._cut.set()
+
+    def stop(self) -> None:
+        """Drain, cut what is left, write what is owed, close everything; may be called twice."""
+        scheduler, runner = self._scheduler, self._runner
+        if self._intake is not None:
+            self._intake.stop()
+        if scheduler is not None and runner is not None:
+            self._drain(scheduler, runner)
+        if self._answers is not None:
+            self._answers.wait_until_idle(_ANSWER_SECONDS)
+        self._exit.close()
+        self._scheduler = self._runner = self._answers = self._intake = None
+
+    def _drain(self, scheduler: Scheduler, runner: Runner) -> None:
+        settings = self._settings.run
+        scheduler.stop_claiming()
+        running = scheduler.running_count
+        if running:
+            self._tell(DrainBegan(running=running, seconds=settings.drain_timeout_seconds))
+            logger.info(
+                "stopping: %d tasks run and have %g s to end",
+                running,
+                settings.drain_timeout_seconds,
+                extra={"event": "drain_began", "running": running},
+            )
+        deadline = self._clock.monotonic() + settings.drain_timeout_seconds
+        while scheduler.running_count and not self._cut.is_set():
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                break
+            scheduler.wait_for_turn(
+                lambda: not scheduler.running_count or self._cut.is_set(), min(left, 0.2)
+            )
+        if scheduler.running_count:
+            logger.warning(
+                "cutting %d tasks that still run",
+                scheduler.running_count,
+                extra={"event": "drain_over", "running": scheduler.running_count},
+            )
+            runner.cut()
+            scheduler.wait_for_turn(
+                lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS
+            )
+
+
+def _nobody(event: object) -> None:
+    """Take an event that nobody wants."""

@@ -1,0 +1,167 @@
+"""From what a turn committed to what people are told: log records, events, counts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from inboxd.clock import rfc3339_micros
+from inboxd.events import FileRejected, FileTaken, TaskFailed, TreeEnded
+from inboxd.running.paths import remove_tree_directory_if_empty
+from inboxd.scheduling.turns import TurnListener
+from inboxd.store.outcomes import RequeuedTask
+from inboxd.task import TaskError, TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from inboxd.events import Event, Listener
+    from inboxd.running.attempt import Attempt
+    from inboxd.scheduling.turns import EndedTree
+    from inboxd.store.outcomes import AttemptEnd
+    from inboxd.store.trees import OpenTree
+
+__all__ = ["Teller"]
+
+logger = logging.getLogger(__name__)
+
+
+class Teller(TurnListener):
+    """Tells what was committed; on the scheduler's thread, and on the intake's for files."""
+
+    def __init__(self, tell: Listener, *, state: Path) -> None:
+        """
+        Args:
+            tell: gets the events; it must return at once and never raise.
+            state: the state directory, where trees have their own directories.
+        """
+        self._tell = tell
+        self._state = state
+        self._lock = threading.Lock()
+        #: Called when trees ended whose result files are owed.
+        self.results_owed: Callable[[], None] = _nothing
+        #: In this run: trees that failed or were cancelled, and files that were rejected.
+        self.bad_endings = 0
+
+    def tell_file(self, event: Event) -> None:
+        """Tell of a file that was taken or rejected."""
+        match event:
+            case FileRejected():
+                with self._lock:
+                    self.bad_endings += 1
+                logger.info(
+                    "file rejected: %s",
+                    event.problems[0] if event.problems else "see its receipt",
+                    extra={
+                        "event": "file_rejected",
+                        "file": event.file_name,
+                        "errors": event.problem_count,
+                    },
+                )
+            case FileTaken():
+                logger.info(
+                    "file accepted",
+                    extra={
+                        "event": "file_accepted",
+                        "file": event.file_name,
+                        "tree": event.tree_id,
+                        "tasks": event.task_count,
+                        **({"duplicate": True} if event.duplicate else {}),
+                    },
+                )
+            case _:
+                pass
+        self._tell(event)
+
+    def attempt_ended(
+        self, attempt: Attempt, end: AttemptEnd | RequeuedTask, tree: OpenTree
+    ) -> None:
+        """Log the attempt's line, and tell of a failure."""
+        error: TaskError | None = None
+        if end.error is not None:
+            error = msgspec.json.decode(end.error, type=TaskError)
+        level = logging.DEBUG if error is None else logging.INFO
+        if logger.isEnabledFor(level):
+            _log_attempt(level, attempt, end, error)
+        if error is not None:
+            self._tell(
+                TaskFailed(
+                    tree_id=attempt.tree_id,
+                    tree_name=tree.name,
+                    file_name=tree.file_name,
+                    task_id=attempt.task_id,
+                    position=attempt.position,
+                    attempt=attempt.number,
+                    code=error.code,
+                    message=error.message,
+                    retry_at=end.due_at if isinstance(end, RequeuedTask) else None,
+                )
+            )
+
+    def trees_ended(self, trees: Sequence[EndedTree]) -> None:
+        """Log each tree's line, tell of it, and have its result written."""
+        for ended in trees:
+            tree = ended.tree
+            remove_tree_directory_if_empty(self._state, tree.public_id)
+            if ended.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+                with self._lock:
+                    self.bad_endings += 1
+            seconds = 0.0
+            if tree.started_at is not None:
+                seconds = (ended.ended_at - tree.started_at) / 1_000_000
+            logger.info(
+                "tree %s",
+                ended.status,
+                extra={
+                    "event": "tree_ended",
+                    "tree": tree.public_id,
+                    "file": tree.file_name,
+                    "tasks": tree.task_count,
+                    "seconds": round(seconds, 6),
+                    **({} if tree.name is None else {"tree_name": tree.name}),
+                },
+            )
+            self._tell(
+                TreeEnded(
+                    tree_id=tree.public_id,
+                    tree_name=tree.name,
+                    file_name=tree.file_name,
+                    status=TaskStatus(ended.status),
+                    seconds=seconds,
+                    task_count=tree.task_count,
+                    failed=tree.failed,
+                )
+            )
+        self.results_owed()
+
+
+def _log_attempt(
+    level: int, attempt: Attempt, end: AttemptEnd | RequeuedTask, error: TaskError | None
+) -> None:
+    """Write the one line of an attempt with everything in it."""
+    again = isinstance(end, RequeuedTask)
+    outcome = "failed" if error else "interrupted" if again else "completed"
+    facts: dict[str, object] = {
+        "event": "attempt_ended",
+        "tree": attempt.tree_id,
+        "task": attempt.task_id,
+        "attempt": attempt.number,
+        "executor": attempt.executor,
+        "outcome": outcome,
+        "start_seq": attempt.start_seq,
+        "started_at": rfc3339_micros(attempt.started_at),
+    }
+    if error is not None:
+        facts |= {"code": error.code.value, "error": error.message}
+    if isinstance(end, RequeuedTask):
+        facts["next_due_at"] = rfc3339_micros(end.due_at)
+    suffix = ", another follows" if again else ""
+    logger.log(level, "attempt %s%s", outcome, suffix, extra=facts)
+
+
+def _nothing() -> None:
+    """Stand in until the answers' thread is there."""
