@@ -8,13 +8,13 @@ interpreter for long: what each task says by itself (`survey`), what tasks say o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from inboxd.array.cycles import cycle_text, edge_cycles, parent_cycles
 from inboxd.array.decode import ChunkReader
 from inboxd.array.envelope import read_envelope
-from inboxd.array.limits import Limits
+from inboxd.array.limits import DEEPEST, Limits
 from inboxd.array.links import Links
 from inboxd.array.naming import Naming
 from inboxd.array.outline import read_outline
@@ -109,6 +109,7 @@ def check_array(
         The array, or what is wrong with it. Nothing is raised, whatever the bytes are.
     """
     limits = limits or Limits()
+    limits = replace(limits, max_depth=min(limits.max_depth, DEEPEST))
     if len(data) > limits.max_bytes:
         return RejectedArray(problems=[_too_large(len(data), limits)])
     return _Check(data, limits, catalog).result()

@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULTS",
     "EDGE",
     "ENVELOPE",
+    "EXECUTOR_ID",
     "ID_PATTERN",
     "LATER_FIELDS",
     "LONGEST_ID",
@@ -120,6 +121,13 @@ _RETRY: Schema = {
     "additionalProperties": False,
 }
 
+#: In `params`, which are free otherwise.
+EXECUTOR_ID: Schema = {
+    "description": "The executor, where no `executor` says so.",
+    "type": "string",
+    "minLength": 1,
+}
+
 _SCHEMAS: Schema = {
     "description": "The executor's name and a JSON Schema for `inputs`.",
     "type": "object",
@@ -211,7 +219,7 @@ _TASK_PROPERTIES: dict[str, Schema] = {
     "params": {
         "description": "How the executor is set up; `executor_id` may name it.",
         "type": "object",
-        "properties": {"executor_id": {"type": "string", "minLength": 1}},
+        "properties": {"executor_id": EXECUTOR_ID},
         "default": {},
     },
     "schemas": _SCHEMAS,

@@ -8,6 +8,7 @@ are errors too.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema_rs
@@ -28,6 +29,8 @@ _MOST_PROBLEMS = 100
 #: Memory that one compiled pattern may take.
 _PATTERN_BYTES = 1 << 20
 
+_UNREACHABLE = re.compile(r"Resource '([^']*)' is not present|Unknown meta-schema: '([^']*)'")
+
 
 class SchemaError(Exception):
     """A schema that cannot be used; `path` leads to what is wrong in it, as far as is known."""
@@ -46,13 +49,16 @@ class SchemaCheck:
 
     def problems(self, value: object) -> list[InputProblem]:
         """Return what does not match, the first 100 at most; empty when all does."""
-        if self._validator.is_valid(value):
-            return []
-        found: list[InputProblem] = []
-        for error in self._validator.iter_errors(value):
-            found.extend(_problems_of(error, self._known))
-            if len(found) >= _MOST_PROBLEMS:
-                break
+        try:
+            if self._validator.is_valid(value):
+                return []
+            found: list[InputProblem] = []
+            for error in self._validator.iter_errors(value):
+                found.extend(_problems_of(error, self._known))
+                if len(found) >= _MOST_PROBLEMS:
+                    break
+        except ValueError as error:  # the library's own bounds, as for how deep a value may nest
+            return [InputProblem(message=f"it cannot be checked against the schema: {error}")]
         return found[:_MOST_PROBLEMS]
 
 
@@ -74,23 +80,34 @@ def compile_schema(schema: object) -> SchemaCheck:
         validator = jsonschema_rs.validator_for(
             checked,
             retriever=_refuse,
+            mask="the value",
             pattern_options=jsonschema_rs.RegexOptions(
                 size_limit=_PATTERN_BYTES, dfa_size_limit=_PATTERN_BYTES
             ),
         )
     except jsonschema_rs.ValidationError as error:
-        message = _sentence(error)
+        message = _outside(error.message) or _sentence(error)
         if isinstance(error.kind, Kind.Format) and error.kind.format == "regex":
-            message = "the pattern cannot be used: look-around and back-references are not taken"
+            message = "a pattern cannot be used: look-around and back-references are not taken"
+        elif isinstance(error.kind, Kind.Type):
+            message = _wrong_type(error, error.kind.types)
         raise SchemaError(message, tuple(error.instance_path)) from error
     except (jsonschema_rs.ReferencingError, ValueError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise SchemaError(first_line) from error
+        text = str(error)
+        raise SchemaError(_outside(text) or text.partition("\n")[0]) from error
     return SchemaCheck(checked, validator)
 
 
 def _refuse(uri: str) -> Any:
-    raise ValueError(f"{quoted(uri)} lies outside of the schema, and nothing is fetched")
+    raise ValueError(f"{uri} is not fetched")
+
+
+def _outside(text: str) -> str | None:
+    """Return what to say where the library's sentence is about a reference that leads outside."""
+    if match := _UNREACHABLE.search(text):
+        target = quoted(match[1] or match[2])
+        return f"it refers to {target}, which lies outside of it: nothing is fetched"
+    return None
 
 
 def _problems_of(
@@ -102,17 +119,14 @@ def _problems_of(
             for key in unexpected:
                 yield InputProblem(
                     path=(*path, key),
-                    message=f"there is no input {quoted(key)}",
+                    message=f"{quoted(key)} is not taken",
                     hint=did_you_mean(key, sorted(known)),
                     at_key=True,
                 )
         case Kind.Required(property=name):
-            yield InputProblem(path=path, message=f"the input {quoted(name)} is missing")
+            yield InputProblem(path=path, message=f"{quoted(name)} is missing")
         case Kind.Type(types):
-            wanted = " or ".join(type_words(types))
-            yield InputProblem(
-                path=path, message=f"{wanted} is wanted here, not {shown(error.instance)}"
-            )
+            yield InputProblem(path=path, message=_wrong_type(error, types))
         case Kind.Enum(options):
             texts = [option for option in options if isinstance(option, str)]
             hint = did_you_mean(error.instance, texts) if isinstance(error.instance, str) else None
@@ -136,6 +150,10 @@ def _problems_of(
             )
         case _:
             yield InputProblem(path=path, message=_sentence(error))
+
+
+def _wrong_type(error: jsonschema_rs.ValidationError, types: list[str]) -> str:
+    return f"{' or '.join(type_words(types))} is wanted here, not {shown(error.instance)}"
 
 
 def _sentence(error: jsonschema_rs.ValidationError) -> str:

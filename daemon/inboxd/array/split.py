@@ -77,7 +77,13 @@ class _RawItems:
 
 
 def split_items(
-    data: bytes, opened_at: int, *, path: Path, max_depth: int, max_tasks: int
+    data: bytes,
+    opened_at: int,
+    *,
+    path: Path,
+    max_depth: int,
+    max_tasks: int,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Items:
     """
     Cut the array whose opening bracket is at *opened_at*.
@@ -88,8 +94,9 @@ def split_items(
         path: of the array.
         max_depth: for the strict reader, when it is needed.
         max_tasks: cutting stops soon after more items than this were seen.
+        chunk_bytes: about how long a chunk is.
     """
-    splitter = _Splitter(data, opened_at, path, max_depth)
+    splitter = _Splitter(data, opened_at, path, max_depth, chunk_bytes)
     items = splitter.items
     try:
         while items.end is None and items.count <= max_tasks:
@@ -100,8 +107,11 @@ def split_items(
 
 
 class _Splitter:
-    def __init__(self, data: bytes, opened_at: int, path: Path, max_depth: int) -> None:
+    def __init__(
+        self, data: bytes, opened_at: int, path: Path, max_depth: int, chunk_bytes: int
+    ) -> None:
         self._data = data
+        self._chunk_bytes = chunk_bytes
         self._raw = _RawItems()
         self._max_depth = max_depth
         self._offset = skip_space(data, opened_at + 1)
@@ -117,7 +127,7 @@ class _Splitter:
     def _cut_the_rest(self) -> bool:
         """Take all that is left, if it is not too much and the array ends the document."""
         data = self._data
-        if len(data) - self._offset > 2 * CHUNK_BYTES:
+        if len(data) - self._offset > 2 * self._chunk_bytes:
             return False
         closing = data.rfind(b"]", self._offset)
         if closing < 0 or data[closing + 1 :].strip(b" \t\n\r") not in (b"", b"}"):
@@ -134,7 +144,7 @@ class _Splitter:
         if separator is None:
             return False
         data = self._data
-        at = min(self._offset + CHUNK_BYTES, len(data))
+        at = min(self._offset + self._chunk_bytes, len(data))
         for _ in range(_MOST_GUESSES):
             at = data.rfind(separator, self._offset, at)
             if at < 0:
@@ -179,7 +189,7 @@ class _Splitter:
                 if data[following : following + 1] == b"]":
                     raise Broken(trailing_comma(self._offset, items.path, "]"))
                 self._offset = following
-                if end - start >= CHUNK_BYTES:
+                if end - start >= self._chunk_bytes:
                     return
         finally:
             if count:

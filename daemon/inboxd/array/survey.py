@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from inboxd.array.decode import BadFields
 from inboxd.array.execution import Executors, InputChecks, executor_named_by, reserved_text
-from inboxd.array.fields import LONGEST_ID
+from inboxd.array.fields import EXECUTOR_ID, LONGEST_ID
 from inboxd.array.findings import Findings
 from inboxd.array.json_schema import SchemaError
 from inboxd.array.problem import Finding, Path, ProblemCode, pointer, quoted
+from inboxd.array.shape import check_shape
 from inboxd.array.task_values import check_values
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _IDS = re.compile(rf"(?:[A-Za-z0-9][A-Za-z0-9._:-]{{0,{LONGEST_ID - 1}}}+\n)*+",
 
 _NOTHING: BadFields = frozenset()
 _LABELS = frozenset({"id", "name"})
+_NAMING = frozenset({"executor", "params", "schemas"})
 
 
 def is_id(text: str) -> bool:
@@ -110,6 +112,8 @@ class Survey:
                 self._check_inputs(task, position, entry, bad)
             if task.timeout is not UNSET or task.retry is not UNSET or task.not_before is not UNSET:
                 self.findings.extend(check_values(task, (*self._path, position)))
+            if task.params and "executor_id" in task.params:
+                self._check_executor_id(task.params, (*self._path, position))
             if not decoded.is_plain:
                 self._look_closer(task, position, bad)
         self._check_ids(given, chunk.first)
@@ -138,7 +142,8 @@ class Survey:
     def _resolve(self, task: CheckedTask, position: int, bad: BadFields) -> ExecutorEntry | None:
         """Return who executes the task by the contract's order; report when nobody does."""
         named = executor_named_by(task)
-        if named is None and bad & {"executor", "params", "schemas"}:
+        if named is None and (bad & _NAMING or (task.params and "executor_id" in task.params)):
+            # What should name it is wrong, which is reported.
             return None
         where: Path = (*self._path, position)
         is_label = False
@@ -147,6 +152,8 @@ class Survey:
         elif (default := self._default_executor(task)) is not None:
             # Whether it exists was checked, and reported, once for all.
             return self._named.get(default)
+        elif self._defaults.params and "executor_id" in self._defaults.params:
+            return None
         elif task.name is not UNSET:
             name, path, is_label = task.name, (*where, "name"), True
         elif task.id is not UNSET:
@@ -158,6 +165,10 @@ class Survey:
             self.findings.add(self._named.unknown(name, path, is_label=is_label))
         return entry
 
+    def _check_executor_id(self, params: dict[str, Any], path: Path) -> None:
+        where = (*path, "params", "executor_id")
+        self.findings.extend(check_shape(params["executor_id"], EXECUTOR_ID, where))
+
     def _default_executor(self, task: CheckedTask) -> str | None:
         named = executor_named_by(self._defaults)
         if named is None or (named[1][0] == "schemas" and task.schemas is not UNSET):
@@ -167,6 +178,8 @@ class Survey:
     def _check_defaults(self) -> None:
         self.findings.extend(check_values(self._defaults, ("defaults",)))
         self._look_for_reserved(self._defaults, ("defaults",))
+        if self._defaults.params and "executor_id" in self._defaults.params:
+            self._check_executor_id(self._defaults.params, ("defaults",))
         named = executor_named_by(self._defaults)
         if named is not None and self._named.get(named[0]) is None:
             path = ("defaults", *named[1])

@@ -131,7 +131,7 @@ class SyntaxReader:
             elif mark == b",":
                 return self._after_comma(offset, way, frame)
             else:
-                raise Broken(self._unexpected(offset, way[:-1], self._wanted_after_value(frame)))
+                raise Broken(self._unexpected(offset, way, self._wanted_after_value(frame)))
         return end
 
     def _after_comma(self, offset: int, way: list[str | int], frame: _Frame) -> int:
