@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from inboxd.running.command_outcome import CommandEnd, tail_bytes
-from inboxd.running.logs import log_tail
+from inboxd.running.logs import bound_log, log_tail
 
 if TYPE_CHECKING:
     from inboxd.running.paths import AttemptFiles
@@ -22,18 +22,22 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def read_end(
-    files: AttemptFiles, *, status: int | None, gives_json: bool, max_result_bytes: int
+    files: AttemptFiles,
+    *,
+    status: int | None,
+    gives_json: bool,
+    max_result_bytes: int,
+    max_output_bytes: int,
 ) -> CommandEnd:
     """
-    Return what is known of a command that is over.
+    Return what is known of a command that is over, its outputs brought within their bound.
 
     A document is read only for a command that succeeded. When there are two, the one in
     INBOXD_RESULT_FILE counts: writing it is the more deliberate act.
     """
     most = tail_bytes(max_result_bytes)
-    out_size, err_size = _size(files.out), _size(files.err)
-    stdout, out_is_cut = log_tail(files.out, size=out_size, most=most)
-    stderr, err_is_cut = log_tail(files.err, size=err_size, most=most)
+    stdout, out_is_cut = _tail(files.out, most, max_output_bytes)
+    stderr, err_is_cut = _tail(files.err, most, max_output_bytes)
     end = CommandEnd(
         status=status, stdout=stdout, stderr=stderr, truncated=out_is_cut or err_is_cut
     )
@@ -48,21 +52,24 @@ def read_end(
 
 
 def remove_what_is_over(files: AttemptFiles) -> None:
-    """Remove the lock, the result file, and outputs that nothing was written to."""
-    for path in (files.lock, files.result):
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # noqa: PTH108 - strings, see AttemptFiles
-    for path in (files.out, files.err):
-        if _size(path) == 0:
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108 - as above
+    """
+    Remove the result file, which is in the store by now.
+
+    Outputs stay, empty ones too: a follower may have them open, and removing a file for each
+    command costs more than keeping it until the tree is removed (see inboxd.running.locks).
+    """
+    with contextlib.suppress(OSError):
+        os.unlink(files.result)  # noqa: PTH108 - a string, see AttemptFiles
 
 
-def _size(path: str) -> int:
+def _tail(path: str, most: int, max_output_bytes: int) -> tuple[bytes, bool]:
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - a string, see AttemptFiles
-    except OSError:
-        return 0
+        size = os.stat(path).st_size  # noqa: PTH116 - a string, see AttemptFiles
+    except FileNotFoundError:
+        return b"", False  # the command removed it
+    if size > max_output_bytes:
+        bound_log(path, max_bytes=max_output_bytes)
+    return log_tail(path, size=size, most=most)
 
 
 def _document(path: str, max_bytes: int) -> tuple[bytes, int | None] | None:

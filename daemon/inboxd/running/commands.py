@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from inboxd.running.environment import base_environment
+from inboxd.running.locks import AttemptLocks
 from inboxd.running.outcomes import CUT
 from inboxd.running.spawn import RunningCommand, Spawner
 from inboxd.running.supervisor import CommandSupervisor
@@ -47,7 +48,10 @@ class CommandAttempts:
         self._report = report
         self._clock = clock
         self._queue: SimpleQueue[tuple[Attempt, float | None] | None] = SimpleQueue()
-        self._supervisor = CommandSupervisor(settings=settings, report=report, clock=clock)
+        self._locks = AttemptLocks(state)
+        self._supervisor = CommandSupervisor(
+            settings=settings, locks=self._locks, report=report, clock=clock
+        )
         self._spawner: Spawner | None = None
         self._threads: list[threading.Thread] = []
         self._is_cut = False
@@ -59,6 +63,7 @@ class CommandAttempts:
         self._spawner = Spawner(
             executors=self._executors,
             state=self._state,
+            locks=self._locks,
             environment=base_environment(os.environ, self._settings.environment),
         )
         self._supervisor.start()

@@ -17,7 +17,7 @@ __all__ = ["attempt_variables", "base_environment"]
 _HANDED_ON = ("PATH", "HOME", "USER", "LANG", "TZ")
 
 
-def base_environment(daemon: Mapping[str, str], more: Sequence[str]) -> dict[str, str]:
+def base_environment(daemon: Mapping[str, str], more: Sequence[str]) -> dict[bytes, bytes]:
     """
     Return what every command gets.
 
@@ -34,18 +34,20 @@ def base_environment(daemon: Mapping[str, str], more: Sequence[str]) -> dict[str
             environment[name] = value
         elif name in daemon:
             environment[name] = daemon[name]
-    return environment
+    # Encoded once, not again for each command.
+    return {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
 
 
 def attempt_variables(
     attempt: Attempt, *, files: AttemptFiles, tree_directory: str
-) -> dict[str, str]:
+) -> dict[bytes, bytes]:
     """Return what tells a command which attempt it is; it also marks the command's processes."""
+    tree, task = attempt.tree_id.encode(), attempt.task_id.encode()
     return {
-        "INBOXD_TREE_ID": attempt.tree_id,
-        "INBOXD_TASK_ID": attempt.task_id,
-        "INBOXD_ATTEMPT": str(attempt.number),
-        "INBOXD_IDEMPOTENCY_KEY": f"{attempt.tree_id}/{attempt.task_id}",
-        "INBOXD_TREE_DIR": tree_directory,
-        "INBOXD_RESULT_FILE": files.result,
+        b"INBOXD_TREE_ID": tree,
+        b"INBOXD_TASK_ID": task,
+        b"INBOXD_ATTEMPT": b"%d" % attempt.number,
+        b"INBOXD_IDEMPOTENCY_KEY": b"%s/%s" % (tree, task),
+        b"INBOXD_TREE_DIR": os.fsencode(tree_directory),
+        b"INBOXD_RESULT_FILE": os.fsencode(files.result),
     }

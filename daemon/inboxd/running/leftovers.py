@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from inboxd.running.command_end import remove_what_is_over
 from inboxd.running.ending import living
-from inboxd.running.paths import AttemptFiles, attempt_files
+from inboxd.running.locks import found_locks
+from inboxd.running.paths import attempt_files
 from inboxd.running.process_table import (
     ProcessFacts,
-    boot_id,
     every_process,
     holds_file,
     mark_of,
@@ -35,17 +36,15 @@ _PAUSE_SECONDS = 0.02
 _KILL_SECONDS = 5.0
 
 
-class _Leftover:
-    """An attempt whose lock file is still there."""
+class _Traces(msgspec.Struct, frozen=True):
+    """By what the processes of attempts are known."""
 
-    __slots__ = ("files", "identity", "leader")
-
-    def __init__(self, files: AttemptFiles) -> None:
-        self.files = files
-        status = os.stat(files.lock)  # noqa: PTH116 - a string, see AttemptFiles
-        self.identity = (status.st_dev, status.st_ino)
-        #: (pid, start time); None when the daemon died before it was written.
-        self.leader = _leader(files.lock)
+    #: (device, inode) of lock files.
+    locks: frozenset[tuple[int, int]]
+    #: (pid, start time) of their leaders.
+    leaders: frozenset[tuple[int, int]]
+    #: INBOXD_RESULT_FILE of each.
+    marks: frozenset[str]
 
 
 def end_leftovers(
@@ -54,29 +53,32 @@ def end_leftovers(
     """
     End the processes of attempts that were in progress when an earlier daemon died.
 
-    Called before anything of them is run again; returns when nothing of them lives, at once when
-    nothing does. What a signal does not reach is logged as an error and left.
+    Called before anything is run; returns when nothing of them lives, at once when nothing does.
+    What a signal does not reach is logged as an error and left.
 
     Args:
-        state: the state directory.
-        attempts: (tree id, position, number) of each.
+        state: the state directory, which this daemon owns: whoever holds a lock in it is left
+            over, also of an attempt that is not named here.
+        attempts: (tree id, position, number) of each attempt in progress.
         grace_seconds: between SIGTERM and SIGKILL.
     """
-    leftovers: list[_Leftover] = []
-    for tree_id, position, number in attempts:
-        # No lock file: it was not started yet, or was over.
-        with contextlib.suppress(FileNotFoundError):
-            leftovers.append(_Leftover(attempt_files(state, tree_id, position, number)))
-    if leftovers:
-        _end(leftovers, grace_seconds)
-    for leftover in leftovers:
-        remove_what_is_over(leftover.files)
+    files = [attempt_files(state, *attempt) for attempt in attempts]
+    locks = list(found_locks(state))
+    if files or any(lock.is_held for lock in locks):
+        traces = _Traces(
+            locks=frozenset(lock.identity for lock in locks),
+            leaders=frozenset(lock.leader for lock in locks if lock.leader is not None),
+            marks=frozenset(one.result for one in files),
+        )
+        _end(traces, grace_seconds)
+    for one in files:
+        remove_what_is_over(one)
 
 
-def _end(leftovers: Collection[_Leftover], grace_seconds: float) -> None:
+def _end(traces: _Traces, grace_seconds: float) -> None:
     kill_at = time.monotonic() + grace_seconds
     said: signal.Signals | None = None
-    while left := _processes_of(leftovers):
+    while left := _processes_of(traces):
         now = time.monotonic()
         if now >= kill_at + _KILL_SECONDS:
             _say(logging.ERROR, "processes do not end", left)
@@ -97,28 +99,15 @@ def _say(level: int, message: str, left: Collection[ProcessFacts]) -> None:
     logger.log(level, message, extra=facts)
 
 
-def _processes_of(leftovers: Collection[_Leftover]) -> list[ProcessFacts]:
+def _processes_of(traces: _Traces) -> list[ProcessFacts]:
     """Return the processes that hold a lock, carry a mark, or lead, and what is below them."""
-    locks = {one.identity for one in leftovers}
-    marks = {one.files.result for one in leftovers}
-    leaders = {one.leader for one in leftovers}
     roots: list[int] = []
     for pid in every_process():
         facts = None if pid == os.getpid() else process_facts(pid)
         if facts is not None and (
-            (pid, facts.started) in leaders
-            or mark_of(pid) in marks
-            or holds_file(pid, locks) is not None
+            (pid, facts.started) in traces.leaders
+            or mark_of(pid) in traces.marks
+            or holds_file(pid, traces.locks) is not None
         ):
             roots.append(pid)
     return living(roots)
-
-
-def _leader(lock: str) -> tuple[int, int] | None:
-    """Return pid and start time out of a lock file; None without them, or of an earlier boot."""
-    try:
-        with open(lock, "rb") as file:  # noqa: PTH123 - a string, see AttemptFiles
-            pid, started, boot = file.read(200).split()
-            return (int(pid), int(started)) if boot == boot_id() else None
-    except (OSError, ValueError):
-        return None

@@ -121,10 +121,6 @@ def _owner(facts: ProcessFacts, commands: Collection[RunningCommand]) -> Running
     for command in commands:
         if command.files.result == mark:
             return command
-    locks: dict[tuple[int, int], RunningCommand] = {}
-    for command in commands:
-        with contextlib.suppress(OSError):
-            status = os.stat(command.files.lock)  # noqa: PTH116 - a string, see AttemptFiles
-            locks[(status.st_dev, status.st_ino)] = command
+    locks = {command.lock.identity: command for command in commands}
     held = holds_file(facts.pid, locks)
     return None if held is None else locks[held]

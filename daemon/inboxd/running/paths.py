@@ -25,7 +25,6 @@ class AttemptFiles(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     out: str
     err: str
-    lock: str
     result: str
 
 
@@ -41,7 +40,6 @@ def attempt_files(state: Path | str, tree_id: str, position: int, number: int) -
         directory=directory,
         out=f"{stem}.out",
         err=f"{stem}.err",
-        lock=f"{stem}.lock",
         result=f"{stem}.result",
     )
 

@@ -7,34 +7,33 @@ hundred microseconds however large the daemon is (from 1 GB, fork made 80 a seco
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 from inboxd.names import escaped
+from inboxd.plugins.protocol import CommandLine
 from inboxd.running.context import AttemptContext, decoded_object
 from inboxd.running.environment import attempt_variables
 from inboxd.running.outcomes import failed_to_start, raised
 from inboxd.running.paths import attempt_files, make_private_directory, tree_directory
-from inboxd.running.process_table import boot_id, process_facts
+from inboxd.running.process_table import process_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from inboxd.plugins.protocol import CommandLine, Executor
+    from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
+    from inboxd.running.locks import AttemptLock, AttemptLocks
     from inboxd.running.paths import AttemptFiles
     from inboxd.task import Failed
 
 __all__ = ["RunningCommand", "Spawner"]
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class RunningCommand:
@@ -49,6 +48,7 @@ class RunningCommand:
         "is_reported",
         "is_timed_out",
         "limit",
+        "lock",
         "pid",
         "pidfd",
         "process",
@@ -61,6 +61,7 @@ class RunningCommand:
         *,
         attempt: Attempt,
         files: AttemptFiles,
+        lock: AttemptLock,
         process: subprocess.Popen[bytes],
         pidfd: int,
         started: int,
@@ -69,6 +70,8 @@ class RunningCommand:
     ) -> None:
         self.attempt = attempt
         self.files = files
+        #: Its descriptor is closed: the command alone holds it.
+        self.lock = lock
         self.process = process
         self.pid = process.pid
         self.pidfd = pidfd
@@ -90,11 +93,17 @@ class Spawner:
     """Starts commands; may be used by several threads at once."""
 
     def __init__(
-        self, *, executors: Mapping[str, Executor], state: Path, environment: Mapping[str, str]
+        self,
+        *,
+        executors: Mapping[str, Executor],
+        state: Path,
+        locks: AttemptLocks,
+        environment: Mapping[bytes, bytes],
     ) -> None:
         self._executors = executors
         self._state = str(state)
         self._state_path = state
+        self._locks = locks
         self._environment = environment
         # One for all: opening it for each command costs more than the command's other files.
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -111,55 +120,54 @@ class Spawner:
             )
         except BaseException as error:  # the outer door of one attempt
             return raised(error)
-        files = attempt_files(self._state, attempt.tree_id, attempt.position, attempt.number)
-        with contextlib.ExitStack() as stack:
-            try:
-                return self._start(attempt, limit, line, files, stack)
-            except (OSError, ValueError, TypeError, AttributeError) as error:
-                for path in (files.out, files.err, files.lock):
-                    with contextlib.suppress(OSError):
-                        os.unlink(path)  # noqa: PTH108 - strings, see AttemptFiles
-                return failed_to_start(_spawn_problem(error, line))
+        if not isinstance(line, CommandLine):
+            return raised(TypeError(f"the executor gave {type(line).__name__}, no CommandLine"))
+        try:
+            lock = self._locks.take()
+        except OSError as error:
+            return failed_to_start(f"its lock cannot be taken: {error}")
+        try:
+            return self._start(attempt, limit, line, lock)
+        except (OSError, ValueError, TypeError) as error:
+            self._locks.give_back(lock.slot)
+            return failed_to_start(_spawn_problem(error, line))
+        finally:
+            os.close(lock.descriptor)
 
     def _start(
-        self,
-        attempt: Attempt,
-        limit: float | None,
-        line: CommandLine,
-        files: AttemptFiles,
-        stack: contextlib.ExitStack,
+        self, attempt: Attempt, limit: float | None, line: CommandLine, lock: AttemptLock
     ) -> RunningCommand:
+        files = attempt_files(self._state, attempt.tree_id, attempt.position, attempt.number)
         directory = tree_directory(self._state, attempt.tree_id)
         make_private_directory(directory)
-        lock = _open_making_directory(files.lock, _LOCK, files.directory)
-        stack.callback(os.close, lock)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        out = os.open(files.out, _APPEND, 0o600)
-        stack.callback(os.close, out)
-        err = os.open(files.err, _APPEND, 0o600)
-        stack.callback(os.close, err)
-        stdin = self._null
-        if line.stdin is not None:
-            stdin = _stdin_file(line.stdin)
-            stack.callback(os.close, stdin)
-        process = subprocess.Popen(
-            line.argv,
-            stdin=stdin,
-            stdout=out,
-            stderr=err,
-            cwd=directory if line.cwd is None else os.path.join(directory, line.cwd),  # noqa: PTH118
-            env={
-                **self._environment,
-                **line.env,
-                **attempt_variables(attempt, files=files, tree_directory=directory),
-            },
-            start_new_session=True,
-            pass_fds=(lock,),
-        )
+        opened: list[int] = []
+        try:
+            opened.append(out := _open_making_directory(files.out, files.directory))
+            opened.append(err := os.open(files.err, _APPEND, 0o600))
+            stdin = self._null
+            if line.stdin is not None:
+                opened.append(stdin := _stdin_file(line.stdin))
+            process = subprocess.Popen(
+                line.argv,
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+                cwd=directory if line.cwd is None else os.path.join(directory, line.cwd),  # noqa: PTH118
+                env={
+                    **self._environment,
+                    **{os.fsencode(name): os.fsencode(value) for name, value in line.env.items()},
+                    **attempt_variables(attempt, files=files, tree_directory=directory),
+                },
+                start_new_session=True,
+                pass_fds=(lock.descriptor,),
+            )
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
         try:
             facts = process_facts(process.pid)
             started = 0 if facts is None else facts.started
-            os.write(lock, b"%d %d %s\n" % (process.pid, started, boot_id()))
+            lock.write_leader(process.pid, started)
             pidfd = os.pidfd_open(process.pid)
         except OSError:
             # Nobody would watch it. It is not waited for yet, so the number is still its own.
@@ -169,6 +177,7 @@ class Spawner:
         return RunningCommand(
             attempt=attempt,
             files=files,
+            lock=lock,
             process=process,
             pidfd=pidfd,
             started=started,
@@ -177,13 +186,13 @@ class Spawner:
         )
 
 
-def _open_making_directory(path: str, flags: int, directory: str) -> int:
-    """Open a file, making its directory only when it turns out not to be there."""
+def _open_making_directory(path: str, directory: str) -> int:
+    """Open an output, making its directory only when it turns out not to be there."""
     try:
-        return os.open(path, flags, 0o600)
+        return os.open(path, _APPEND, 0o600)
     except FileNotFoundError:
         make_private_directory(directory)
-        return os.open(path, flags, 0o600)
+        return os.open(path, _APPEND, 0o600)
 
 
 def _stdin_file(data: bytes) -> int:
@@ -221,11 +230,8 @@ def _spawn_problem(error: Exception, line: CommandLine) -> str:
             )
         case errno.ENOEXEC:
             return f"{program} is no program, and has no first line with #! that names one"
-        case errno.EWOULDBLOCK if error.filename is None:
-            return (
-                "too many processes, or the attempt's lock is held: "
-                f"{error.strerror}; see ulimit -u and TasksMax"
-            )
+        case errno.EAGAIN:
+            return f"{program} could not be started: too many processes; see ulimit -u, TasksMax"
         case _:
             where = "" if error.filename is None else f"{escaped(str(error.filename))}: "
             return f"{program} could not be started: {where}{error.strerror}"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.running.attempt import Attempt
+    from inboxd.running.locks import AttemptLocks
     from inboxd.running.process_table import ProcessFacts
     from inboxd.running.spawn import RunningCommand
     from inboxd.task import Outcome
@@ -55,10 +56,12 @@ class CommandSupervisor:
         self,
         *,
         settings: RunSettings,
+        locks: AttemptLocks,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
     ) -> None:
         self._settings = settings
+        self._locks = locks
         self._report = report
         self._clock = clock
         self._thread: threading.Thread | None = None
@@ -287,6 +290,7 @@ class CommandSupervisor:
         if not command.is_reported:
             self._say(command, self._outcome(command))
         remove_what_is_over(command.files)
+        self._locks.give_back(command.lock.slot)
 
     def _say(self, command: RunningCommand, outcome: Outcome) -> None:
         command.is_reported = True
@@ -295,7 +299,6 @@ class CommandSupervisor:
     def _outcome(self, command: RunningCommand) -> Outcome:
         most = self._settings.max_result_bytes
         try:
-            _bound_outputs(command, self._settings.max_output_bytes)
             if command.is_cut:
                 return CUT
             end = read_end(
@@ -303,6 +306,7 @@ class CommandSupervisor:
                 status=command.status,
                 gives_json=command.gives_json,
                 max_result_bytes=most,
+                max_output_bytes=self._settings.max_output_bytes,
             )
             if command.is_timed_out and command.limit is not None:
                 return timed_out(command.limit, result=command_result(end))
