@@ -54,14 +54,23 @@ def wait_until(is_true: Callable[[], Any], what: str) -> None:
         time.sleep(0.005)
 
 
+_EXECUTORS = ("noop", "fail", "stay", "faulty")
+
+
 class _Catalog:
-    """Executors whose tasks end at once: `noop` completes, `fail` fails; `stay` does not end."""
+    """Executors whose tasks end at once; `fail` fails, and `stay` does not end by itself."""
+
+    def __init__(self) -> None:
+        #: Raised when somebody asks for the executor `faulty`.
+        self.fault: Exception | None = None
 
     def kind_of(self, executor: str) -> PlaceKind | None:
-        return PlaceKind.ASYNC if executor in ("noop", "fail", "stay") else None
+        if executor == "faulty" and self.fault is not None:
+            raise self.fault
+        return PlaceKind.ASYNC if executor in _EXECUTORS else None
 
     def names(self) -> Iterable[str]:
-        return ("noop", "fail", "stay")
+        return _EXECUTORS
 
     def wants_input_check(self, executor: str) -> bool:
         del executor
@@ -92,6 +101,7 @@ class IntakeBed:
         self.url = f"sqlite:///{directory / 'inboxd.db'}"
         self.directory = directory
         self.clock = SystemClock()
+        self.catalog = _Catalog()
         self.events: list[Event] = []
         self.staying: list[Attempt] = []
         self._stack: list[Callable[[], None]] = []
@@ -116,12 +126,13 @@ class IntakeBed:
             engine,
             clock=self.clock,
             settings=RunSettings(),
-            executors={"noop": False, "fail": False, "stay": False},
+            executors=dict.fromkeys(_EXECUTORS, False),
             listener=_Listener(lambda: self.answers.wake()),
             hand_over=self._hand_over,
         )
         publishing = Publishing()
         current = CurrentInbox(self.settings)
+        self._stack.append(current.close)
         self.reader = StoreReader(self.url)
         self._stack.append(self.reader.close)
         self.answers = Answers(
@@ -135,7 +146,7 @@ class IntakeBed:
             self.settings,
             inbox=current,
             writer=self.scheduler,
-            catalog=_Catalog(),
+            catalog=self.catalog,
             clock=self.clock,
             tell=self.events.append,
             publishing=publishing,

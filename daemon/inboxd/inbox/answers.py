@@ -70,6 +70,8 @@ class Answers:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._problem: str | None = None
+        #: Problems that were logged since all was well: each once.
+        self._told: set[str] = set()
         self._state = threading.Condition()
         self._is_idle = False
 
@@ -95,7 +97,7 @@ class Answers:
         """Say that a tree ended, or that a result is owed for another reason; from any thread."""
         with self._state:
             self._is_idle = False
-        self._wake.set()
+            self._wake.set()
 
     @property
     def is_idle(self) -> bool:
@@ -123,18 +125,21 @@ class Answers:
                 return
             except Exception as error:  # the thread's outer door: told once, tried again
                 self._fail(error)
-                is_all_paid = False
-            else:
-                self._problem = None
-            if is_all_paid:
-                with self._state:
-                    self._is_idle = not self._wake.is_set()
-                    self._state.notify_all()
-            elif not self._stopping.wait(self._retry_seconds):
+                self._stopping.wait(self._retry_seconds)
                 self._wake.set()
+                continue
+            if not is_all_paid:
+                self._wake.wait(self._retry_seconds)
+                self._wake.set()
+                continue
+            self._problem = None
+            self._told.clear()
+            with self._state:
+                self._is_idle = not self._wake.is_set()
+                self._state.notify_all()
 
     def _pay_all(self) -> bool:
-        """Write what is owed; return whether nothing stays owed."""
+        """Write what is owed and can be written; return whether nothing stays owed."""
         with self._inbox.results() as results:
             if results is None:
                 return False
@@ -159,9 +164,7 @@ class Answers:
             # The names are read where they may change: between this and the renames nobody
             # moves earlier answers aside.
             for result in self._write(lambda connection: self._read_names(connection, trees)):
-                if result.id in written:
-                    written.discard(result.id)
-                    finish_answer(results.descriptor, result.claim, _result_name(result))
+                if result.id in written and self._finish(results, result):
                     named.append(result)
                     failpoint("after_result")
         finally:
@@ -180,11 +183,23 @@ class Answers:
             view = views.get(result.tree)
             if view is None or view.ended_at is None:
                 continue  # it was made to run again meanwhile
-            with unfinished_answer(results.descriptor, result.claim, results.group) as file:
-                write_result_document(self._reader, view, file.write)
+            try:
+                with unfinished_answer(results.descriptor, result.claim, results.group) as file:
+                    write_result_document(self._reader, view, file.write)
+            except (OSError, InboxdError) as error:  # the others are written all the same
+                self._fail(error)
+                continue
             written.add(result.id)
             failpoint("after_result_written")
         return written
+
+    def _finish(self, results: ResultsDirectory, result: OwedResult) -> bool:
+        try:
+            finish_answer(results.descriptor, result.claim, result.answer_name + RESULT_SUFFIX)
+        except OSError as error:  # the others are finished all the same
+            self._fail(error)
+            return False
+        return True
 
     def _read_names(self, connection: Connection, trees: Sequence[int]) -> list[OwedResult]:
         names = owed_results(connection, trees)
@@ -197,14 +212,11 @@ class Answers:
     def _fail(self, error: Exception) -> None:
         is_foreseen = isinstance(error, (OSError, InboxdError))
         problem = str(error) if is_foreseen else f"{type(error).__name__}: {error}"
-        if problem != self._problem:
+        if problem not in self._told:
+            self._told.add(problem)
             logger.error(
                 "result files cannot be written; it is tried again",
                 extra={"event": "results_degraded", "reason": problem},
                 exc_info=None if is_foreseen else error,
             )
         self._problem = problem
-
-
-def _result_name(result: OwedResult) -> bytes:
-    return result.answer_name + RESULT_SUFFIX

@@ -90,6 +90,7 @@ class Intake:
         self._settings = settings
         self._inbox = inbox
         self._clock = clock
+        self._results_owed = results_owed
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._watcher = Watcher(self._wake, suffixes)
@@ -140,25 +141,25 @@ class Intake:
         if self._thread is not None:
             return
         try:
-            self._inbox.open(make=True)
+            opened, _ = self._inbox.open(make=True)
         except OSError as error:
             raise ConfigurationError([self._sentence(error)]) from error
+        self._watcher.watch(opened.inbox)
+        self._results_owed()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Take nothing more, and let the inbox go; may be called twice."""
+        """Take nothing more; the inbox stays open, for the results. May be called twice."""
         self._stopping.set()
         self._wake.set()
         thread, self._thread = self._thread, None
         if thread is None:
             return
         thread.join(_STOP_SECONDS)
-        self._watcher.stop()
         if thread.is_alive():
             logger.error("the intake does not end", extra={"event": "intake_hangs"})
-            return
-        self._inbox.close()
+        self._watcher.stop()
 
     def is_idle(self, timeout_seconds: float = 1.0) -> bool:
         """
@@ -205,6 +206,7 @@ class Intake:
         if is_new:
             self._looker.begin_anew()
             self._watcher.stop()
+            self._results_owed()  # those that had no directory to go to
         if not self._watcher.is_watching():
             self._watcher.watch(opened.inbox)
         looked = self._looker.look(opened)

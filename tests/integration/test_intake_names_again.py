@@ -1,0 +1,238 @@
+"""The same name or the same key twice: whose the answers are."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .intake_bed import IntakeBed, array, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_later_drop_of_a_name_moves_all_earlier_answers_aside(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("report.json", array("first"))
+        bed.wait_idle()
+        first = bed.read("accepted/report.receipt.json")["tree_id"]
+        bed.drop("report.json", array("second"))
+        bed.wait_idle()
+        second = bed.read("accepted/report.receipt.json")["tree_id"]
+
+        results = {name: bed.read(f"results/{name}")["tree_id"] for name in bed.names("results")}
+
+    assert bed.names("accepted") == sorted(
+        ["report.json", "report.receipt.json", f"report.{first}.json",
+         f"report.{first}.receipt.json"]
+    )  # fmt: skip
+    assert results == {"report.result.json": second, f"report.{first}.result.json": first}
+    assert (bed.inbox / f"accepted/report.{first}.json").read_bytes() == array("first")
+
+
+def test_an_earlier_tree_that_ends_later_writes_under_its_id(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("report.json", array("slow", executor="stay"))
+        bed.wait_taken()
+        first = bed.read("accepted/report.receipt.json")["tree_id"]
+        bed.drop("report.json", array("quick"))
+        wait_until(lambda: bed.names("results"), "the second tree's result")
+        before = bed.names("results")
+        bed.end_staying()
+        bed.wait_idle()
+
+        late = bed.read(f"results/report.{first}.result.json")
+
+    assert before == ["report.result.json"]
+    assert late["tree_id"] == first
+
+
+def test_a_rejected_file_stands_aside_by_the_time_it_was_received(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("report.json", b"[]")
+        bed.wait_idle()
+        received_at = bed.read("rejected/report.receipt.json")["received_at"]
+        bed.drop("report.json")
+        bed.wait_idle()
+
+    assert bed.names("rejected") == [
+        f"report.{received_at}.json",
+        f"report.{received_at}.receipt.json",
+    ]
+    assert bed.names("accepted") == ["report.json", "report.receipt.json"]
+
+
+def test_ten_drops_of_one_name_leave_ten_sets_of_answers(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        for number in range(10):
+            bed.drop("report.json", array(f"t{number}"))
+            bed.wait_idle()
+
+        owners = {
+            bed.read(f"accepted/{name}")["tree_id"]: list(bed.read(f"accepted/{name}")["tasks"])
+            for name in bed.names("accepted")
+            if name.endswith(".receipt.json")
+        }
+        results = {
+            bed.read(f"results/{name}")["tree_id"]: bed.read(f"results/{name}")["tasks"][0]["id"]
+            for name in bed.names("results")
+        }
+
+    assert sorted(owners.values()) == [[f"t{number}"] for number in range(10)]
+    assert results == {tree: tasks[0] for tree, tasks in owners.items()}
+    assert len(bed.names("accepted")) == 20
+
+
+def test_a_file_that_has_the_name_of_answers_that_stand_aside_takes_it(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("report.json", array("first"))
+        bed.wait_idle()
+        first = bed.read("accepted/report.receipt.json")["tree_id"]
+        bed.drop("report.json", array("second"))
+        bed.wait_idle()
+        bed.drop(f"report.{first}.json", array("third"))
+        bed.wait_idle()
+
+        third = bed.read(f"accepted/report.{first}.receipt.json")
+        aside = bed.read(f"accepted/report.{first}.{first}.receipt.json")
+
+    assert list(third["tasks"]) == ["third"]
+    assert list(aside["tasks"]) == ["first"]
+
+
+def test_the_same_content_under_two_names_is_two_trees(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json")
+        bed.drop("two.json")
+        bed.wait_idle()
+
+        trees = bed.trees()
+
+    assert sorted(trees) == [("one.json", "completed"), ("two.json", "completed")]
+
+
+def test_the_same_key_again_runs_nothing_and_answers_with_the_first_tree(tmp_path: Path) -> None:
+    content = array("a", idempotency_key="2026-11-24")
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json", content)
+        bed.wait_idle()
+        bed.drop("two.json", content)
+        bed.wait_idle()
+
+        first, second = (bed.read(f"accepted/{name}.receipt.json") for name in ("one", "two"))
+        results = [(bed.inbox / f"results/{name}.result.json").read_bytes() for name in
+                   ("one", "two")]  # fmt: skip
+        trees = bed.trees()
+
+    assert trees == [("one.json", "completed")]
+    assert second == {
+        **first,
+        "file": "two.json",
+        "duplicate": True,
+        "received_at": second["received_at"],
+    }
+    assert results[0] == results[1]
+    assert bed.names("accepted") == [
+        "one.json", "one.receipt.json", "two.json", "two.receipt.json",
+    ]  # fmt: skip
+
+
+def test_a_duplicate_of_a_tree_that_runs_gets_its_result_when_that_ends(tmp_path: Path) -> None:
+    content = array("a", executor="stay", idempotency_key="k")
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json", content)
+        bed.wait_taken()
+        bed.drop("two.json", content)
+        bed.wait_taken()
+        before = bed.names("results")
+        bed.end_staying()
+        bed.wait_idle()
+
+    assert before == []
+    assert bed.names("results") == ["one.result.json", "two.result.json"]
+
+
+def test_a_duplicate_of_the_same_name_leaves_the_first_its_result(tmp_path: Path) -> None:
+    content = array("a", idempotency_key="k")
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json", content)
+        bed.wait_idle()
+        tree = bed.read("accepted/one.receipt.json")["tree_id"]
+        bed.drop("one.json", content)
+        bed.wait_idle()
+        received_at = bed.read("accepted/one.receipt.json")["received_at"]
+        bed.drop("one.json", content)
+        bed.wait_idle()
+
+    assert bed.names("results") == sorted(
+        ["one.result.json", f"one.{tree}.result.json", f"one.{received_at}.result.json"]
+    )
+
+
+def test_other_content_under_a_key_is_a_conflict(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json", array("a", idempotency_key="k"))
+        bed.wait_idle()
+        tree = bed.read("accepted/one.receipt.json")["tree_id"]
+        bed.drop("two.json", array("b", idempotency_key="k"))
+        bed.wait_idle()
+        error = bed.read("rejected/two.receipt.json")["errors"][0]
+
+    assert error["code"] == "idempotency_conflict"
+    assert error["pointer"] == "/idempotency_key"
+    assert tree in error["message"]
+
+
+def test_two_files_of_one_scan_with_one_key_are_one_tree(tmp_path: Path) -> None:
+    content = array("a", idempotency_key="k")
+    bed = IntakeBed(tmp_path)
+    for number in range(20):
+        bed.drop(f"{number:02}.json", content)
+    with bed.running():
+        bed.wait_idle()
+        trees = bed.trees()
+
+    assert len(trees) == 1
+    assert len(bed.names("results")) == 20
+
+
+def test_a_key_is_free_again_when_its_tree_failed(tmp_path: Path) -> None:
+    content = array("a", executor="fail", idempotency_key="k")
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json", content)
+        bed.wait_idle()
+        bed.drop("two.json", content)
+        bed.wait_idle()
+        trees = bed.trees()
+
+    assert trees == [("one.json", "failed"), ("two.json", "failed")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to other users")
+def test_keys_are_each_owner_s_own(tmp_path: Path) -> None:
+    content = array("a", idempotency_key="k")
+    bed = IntakeBed(tmp_path)
+    for owner in (0, 4242):
+        bed.drop(f"{owner}.json", content)
+        os.chown(bed.inbox / f"{owner}.json", owner, -1)
+    with bed.running():
+        bed.wait_idle()
+        trees = bed.trees()
+
+    assert len(trees) == 2
+
+
+def test_a_large_array_repeats_like_a_small_one(tmp_path: Path) -> None:
+    content = array(*(f"t{number}" for number in range(2_500)), idempotency_key="k")
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("one.json", content)
+        bed.wait_idle()
+        bed.drop("two.json", content)
+        bed.wait_idle()
+        trees = bed.trees()
+        receipt = bed.read("accepted/two.receipt.json")
+
+    assert len(trees) == 1
+    assert (receipt["duplicate"], len(receipt["tasks"])) == (True, 2_500)
