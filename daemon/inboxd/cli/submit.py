@@ -134,28 +134,33 @@ def _answered(file_name: bytes, instance: Instance, *, wait: bool, as_json: bool
     from inboxd.cli.answers import Receipt, wait_for_receipt  # the same
 
     shown = display_file_name(file_name)
+    tree_id: str | None = None
     try:
         data = wait_for_receipt(
             instance.settings.inbox.path, file_name, is_running=lambda: _is_running(instance)
         )
+        receipt = msgspec.json.decode(data, type=Receipt)
+        if as_json and not (wait and receipt.accepted):
+            click.echo(data.rstrip(b"\n"))
+        if not receipt.accepted or receipt.tree_id is None:
+            for problem in receipt.problems():
+                note(f"{shown}: {problem}")
+            return ExitCode.INVALID_FILE
+        tree_id = receipt.tree_id
+        if receipt.duplicate:
+            note("this was accepted before; the tree is that of the first time")
+        if not as_json:
+            click.echo(tree_id)
+        if not wait:
+            return ExitCode.GOOD
+        sys.stdout.flush()  # who reads through a pipe has the id now
+        return _ended(file_name, tree_id, instance, as_json=as_json)
     except KeyboardInterrupt:
-        note(f"{shown} was dropped all the same: the daemon takes it, or has taken it")
+        if tree_id is None:
+            note(f"{shown} was dropped all the same: the daemon takes it, or has taken it")
+        else:
+            note(f"the tree goes on without you; look at it with: inboxd show {short_id(tree_id)}")
         return ExitCode.INTERRUPTED
-    receipt = msgspec.json.decode(data, type=Receipt)
-    if as_json and not (wait and receipt.accepted):
-        click.echo(data.rstrip(b"\n"))
-    if not receipt.accepted or receipt.tree_id is None:
-        for problem in receipt.problems():
-            note(f"{shown}: {problem}")
-        return ExitCode.INVALID_FILE
-    if receipt.duplicate:
-        note("this was accepted before; the tree is that of the first time")
-    if not as_json:
-        click.echo(receipt.tree_id)
-    if not wait:
-        return ExitCode.GOOD
-    sys.stdout.flush()  # who reads through a pipe has the id now
-    return _ended(file_name, receipt.tree_id, instance, as_json=as_json)
 
 
 def _ended(file_name: bytes, tree_id: str, instance: Instance, *, as_json: bool) -> int:
@@ -165,17 +170,13 @@ def _ended(file_name: bytes, tree_id: str, instance: Instance, *, as_json: bool)
     from inboxd.cli.answers import ResultHead, wait_for_result  # the same
     from inboxd.cli.progress import Progress, counted  # the same
 
-    try:
-        with Progress(instance.settings.store.url, tree_id) as progress:
-            data = wait_for_result(
-                instance.settings.inbox.path,
-                file_name,
-                is_running=lambda: _is_running(instance),
-                tick=progress.show,
-            )
-    except KeyboardInterrupt:
-        note(f"the tree goes on without you; look at it with: inboxd show {short_id(tree_id)}")
-        return ExitCode.INTERRUPTED
+    with Progress(instance.settings.store.url, tree_id) as progress:
+        data = wait_for_result(
+            instance.settings.inbox.path,
+            file_name,
+            is_running=lambda: _is_running(instance),
+            tick=progress.show,
+        )
     result = msgspec.json.decode(data, type=ResultHead)
     if as_json:
         click.echo(data.rstrip(b"\n"))
