@@ -21,7 +21,7 @@ from inboxd.cli.render.console import make_console
 from inboxd.cli.render.event_lines import event_lines, last_lines
 from inboxd.cli.render.live_screen import Tally, live_screen, rows_for, summary_line
 from inboxd.clock import SystemClock
-from inboxd.errors import StoreError
+from inboxd.errors import InboxdError, StoreError
 from inboxd.events import DrainBegan, FileRejected, FileTaken, TreeEnded
 from inboxd.logs import PlainFormatter
 from inboxd.store.reader import StoreReader
@@ -96,6 +96,8 @@ class LiveView:
         self._records: deque[Text] = deque(maxlen=_MOST_WAITING)
         self._tally = Tally()
         self._stopping = False
+        #: Why the store cannot be read now.
+        self._problem: str | None = None
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -130,8 +132,12 @@ class LiveView:
         self._wake.set()
 
     def _run(self) -> None:
-        with StoreReader(self._store_url) as reader:
-            overview = self._show(reader)
+        try:
+            with StoreReader(self._store_url) as reader:
+                overview = self._show(reader)
+        except InboxdError as error:
+            self._console.print(Text(f"no live view: {error}", "red"), soft_wrap=True)
+            return
         with self._lock:
             tally = self._tally
         self._console.print(summary_line(overview, tally))
@@ -165,9 +171,12 @@ class LiveView:
         trees, tasks = rows_for(self._console.height)
         try:
             overview = reader.overview(trees=trees, tasks=tasks, most_open=_MOST_OPEN)
+            self._problem = None
         except StoreError as error:
             overview = _NOTHING
-            records.append(Text(str(error), "red"))
+            if self._problem != str(error):  # once, not at each refresh
+                self._problem = str(error)
+                records.append(Text(self._problem, "red"))
         lines = event_lines(
             events, now=now, log_tail=lambda failed: last_lines(self._state, failed)
         )

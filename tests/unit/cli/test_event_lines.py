@@ -88,6 +88,13 @@ def test_a_failure_is_followed_by_the_end_of_its_log() -> None:
     assert lines_of(failed(), tail=("one", "two\x1b[2J"))[1:] == ["    one", "    two\\x1b[2J"]
 
 
+def test_a_log_that_the_message_quotes_whole_is_not_repeated() -> None:
+    assert (
+        len(lines_of(failed(message="exit status 7: no\\x1b route"), tail=("no\x1b route",))) == 1
+    )
+    assert len(lines_of(failed(message="exit status 7: no"), tail=("first", "no"))) == 3
+
+
 def test_of_many_events_of_a_kind_the_others_are_counted() -> None:
     lines = lines_of(*[taken(b"%d.json" % number) for number in range(5_000)], ended())
 

@@ -159,6 +159,37 @@ def test_the_last_events_are_shown_and_summed_up_when_it_stops(
     wait_for("0 files taken, 0 trees open, 2 ended, 1 of them failed or cancelled")
 
 
+def test_a_store_that_cannot_be_read_is_said_once_and_read_again(
+    shown: tuple[LiveView, Callable[[str], None]], store: StoreBuilder
+) -> None:
+    view, wait_for = shown
+    wait_for("0 trees open")
+    store.execute("ALTER TABLE tasks RENAME TO elsewhere")
+    view.note(FileTaken(file_name=b"a.json", tree_id=TREE, tree_name=None, task_count=3))
+
+    wait_for("the store cannot be read")
+
+    store.execute("ALTER TABLE elsewhere RENAME TO tasks")
+    store.add_tree([TaskRow(id="a", state=TaskState.READY)])
+    view.note(FileTaken(file_name=b"b.json", tree_id=TREE, tree_name=None, task_count=3))
+
+    wait_for("2 files taken, 1 tree open")
+
+
+def test_without_a_store_there_is_no_view_but_no_traceback(tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    view = LiveView(
+        store_url=f"sqlite:///{tmp_path}/none.db",
+        state=tmp_path,
+        inbox=tmp_path,
+        console=Console(file=terminal, force_terminal=True, width=100, color_system=None),
+    )
+    view.start()
+    view.stop()
+
+    assert "no live view: " in terminal.getvalue()
+
+
 def test_only_a_terminal_that_can_be_drawn_on_gets_the_view() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

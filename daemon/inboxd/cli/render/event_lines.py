@@ -105,8 +105,9 @@ def _lines(
                 yield Text(f"    … {event.problem_count - _PROBLEMS:,} more in its receipt", "dim")
         case TaskFailed():
             yield _failed(event, now)
-            for line in log_tail(event):
-                yield Text(f"    {escaped(line)}", "dim")
+            lines = [escaped(line) for line in log_tail(event)]
+            if len(lines) > 1 or (lines and lines[0] not in escaped(event.message)):
+                yield from (Text(f"    {line}", "dim") for line in lines)
         case TreeEnded():
             yield _ended(event)
         case DrainBegan():

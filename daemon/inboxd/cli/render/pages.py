@@ -43,7 +43,7 @@ def tree_page(tree: TreeView, *, now: int) -> Table:
     page.add_row("status", status_text(tree.status))
     page.add_row("tasks", counts_text(tree))
     if tree.tolerated:
-        page.add_row("", f"{tree.tolerated:,} of the failed have allow_failure")
+        page.add_row("", f"{tree.tolerated:,} of the failed: allow_failure, the tree goes on")
     if tree.user_id is not None:
         page.add_row("user", foreign(tree.user_id))
     if tree.strict_priority:
@@ -92,7 +92,7 @@ def print_task_page(
         page.add_row("parent", foreign(parent_id))
     page.add_row("executor", foreign(task.executor))
     page.add_row("priority", str(task.priority))
-    for label, (count, edges) in (("waits for", dependencies), ("dependants", dependants)):
+    for label, (count, edges) in (("depends on", dependencies), ("dependants", dependants)):
         if count:
             page.add_row(label, _edges_text(count, edges, task))
     rules = _rules(task)
