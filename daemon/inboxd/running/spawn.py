@@ -13,6 +13,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from inboxd.failpoints import failpoint
 from inboxd.names import escaped
 from inboxd.plugins.protocol import CommandLine
 from inboxd.running.context import AttemptContext, decoded_object
@@ -147,6 +148,7 @@ class Spawner:
             stdin = self._null
             if line.stdin is not None:
                 opened.append(stdin := _stdin_file(line.stdin))
+            failpoint("before_spawn")
             process = subprocess.Popen(
                 line.argv,
                 stdin=stdin,
@@ -164,10 +166,12 @@ class Spawner:
         finally:
             for descriptor in opened:
                 os.close(descriptor)
+        failpoint("after_spawn")
         try:
             facts = process_facts(process.pid)
             started = 0 if facts is None else facts.started
             lock.write_leader(process.pid, started)
+            failpoint("after_pid")
             pidfd = os.pidfd_open(process.pid)
         except OSError:
             # Nobody would watch it. It is not waited for yet, so the number is still its own.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from inboxd.failpoints import failpoint
 from inboxd.scheduling.endings import RunningTask, decide_outcome
 from inboxd.store.acceptance import delete_unaccepted_trees
 from inboxd.store.claims import Candidate, restore_executors
@@ -64,6 +65,7 @@ def recover(
         interrupted = interrupted_tasks(connection)
     if interrupted:
         end_leftovers([(one.tree_id, one.position, one.row[_ATTEMPT]) for one in interrupted])
+    failpoint("after_leftovers")
     now = clock.now_micros()
     with connection.begin():
         ends: list[AttemptEnd] = []
@@ -103,6 +105,8 @@ def recover(
             mark_cascading(connection, cascading)
         if changes:
             change_trees(connection, changes.items(), now)
+        failpoint("before_recovery_commit")
+    failpoint("after_recovery_commit")
     if deleted or interrupted or restored:
         logger.info(
             "recovered: %d attempts were cut (%d run again), %d half-read files are taken again",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from inboxd.failpoints import failpoint
 from inboxd.readiness import Ending, tree_status
 from inboxd.running.attempt import Attempt
 from inboxd.scheduling.cascade import Cascade, EndedTask, decide_edges, take_up_cascades
@@ -232,11 +233,22 @@ class Turns:
                 if self._doubt:
                     self._reconcile(turn)
                 self._do(turn)
+                self._pass_failpoints("before", turn)
         except Exception as error:  # the door between turns and APScheduler's loop
             self._fail(turn, error)
             return []
+        self._pass_failpoints("after", turn)
         self._after_commit(turn)
         return turn.claims.attempts
+
+    @staticmethod
+    def _pass_failpoints(when: str, turn: _Turn) -> None:
+        if turn.taken:
+            failpoint(f"{when}_outcome_commit")
+        if turn.claims.attempts:
+            failpoint(f"{when}_claim_commit")
+        if turn.ended:
+            failpoint(f"{when}_tree_end_commit")
 
     # -- one turn, inside its transaction ---------------------------------------------------
 
