@@ -230,6 +230,20 @@ def test_doctor_and_config_are_about_the_running_instance(
     assert not is_locked(state)
 
 
+def test_the_first_run_on_the_default_paths_leaves_a_file_to_edit(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "home/.config/inboxd/inboxd.toml"
+    with daemon(environ, "--state", f"{tmp_path}/elsewhere"):
+        elsewhere = path.exists()
+    with daemon(environ):
+        # The file is written when the daemon has started; a verb answers after that.
+        inboxd(environ, "submit", "--wait", "-", data=_GOOD)
+        shown = json.loads(inboxd(environ, "config", "show", "--json")[1])
+
+    assert (False, [str(path)]) == (elsewhere, shown["files"])
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(environ: dict[str, str]) -> None:
     with daemon(environ) as process:
         code, out, err = inboxd(environ, "run")

@@ -116,6 +116,7 @@ def _run(settings: Settings, *, until_idle: bool) -> int:
     with _signals(stop):
         daemon = Daemon(settings, tell=None if view is None else view.note)
         daemon.start()
+        _write_first_run_file(settings)
         try:
             if view is not None:
                 view.start()
@@ -127,6 +128,19 @@ def _run(settings: Settings, *, until_idle: bool) -> int:
     if until_idle and not stop.count and daemon.teller.bad_endings:
         return ExitCode.FAILED
     return ExitCode.GOOD
+
+
+def _write_first_run_file(settings: Settings) -> None:
+    """Give a person who just runs inboxd a file to edit, where there is none."""
+    from inboxd.config.toml import first_run_path, write_first_run_file  # not needed for --help
+
+    path = first_run_path(settings, os.environ)
+    if path is not None and write_first_run_file(path, settings):
+        logger.info(
+            "settings file made: %s",
+            path,
+            extra={"event": "settings_file_made", "path": str(path)},
+        )
 
 
 def _view(settings: Settings) -> LiveView | None:
