@@ -22,11 +22,13 @@ from inboxd.cli.checks.machine import (
     check_inotify,
     file_system_type,
     inotify_findings,
+    kind_findings,
     space_findings,
 )
-from inboxd.cli.checks.software import check_sqlite, check_versions
+from inboxd.cli.checks.software import check_sqlite, check_versions, plugin_findings
 from inboxd.config.load import load_settings
 from inboxd.config.settings import Settings
+from inboxd.plugins.manager import BrokenPlugin, Plugins
 from inboxd.state_lock import StateLock
 from inboxd.store.engine import open_writer
 from inboxd.store.inspection import DatabaseReport, inspect_database
@@ -80,6 +82,20 @@ def test_a_missing_distribution_fails() -> None:
     ]
 
     assert levels(found) == ["ok", "fail"]
+
+
+def test_a_broken_plugin_fails_and_is_named_with_its_distribution() -> None:
+    broken = BrokenPlugin(name="http", distribution="inboxd-http 1.0", reason="no module x")
+    plugins = Plugins(executors={}, broken=(broken,), disabled=("yaml",))
+
+    findings = list(plugin_findings(plugins, switched_off=["command"]))
+
+    assert [(finding.level, finding.message) for finding in findings] == [
+        ("fail", "http of inboxd-http 1.0 cannot be used: no module x"),
+        ("fail", "none is installed and enabled, so every task is refused"),
+        ("ok", "kept out by [plugins] allow and disable: yaml"),
+        ("ok", "switched off by the configuration: command"),
+    ]
 
 
 # Directories ----------------------------------------------------------------------------------
@@ -176,6 +192,27 @@ def test_little_room_is_warned_of_and_no_room_fails(facts: Any, level: str) -> N
     findings = list(space_findings("state", "/x", facts, kind="ext4"))
 
     assert [level] == levels(findings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "for_database", "for_inbox"),
+    [
+        ("ext4", [], []),
+        ("overlay", [], []),
+        ("tmpfs", [], []),
+        ("nfs4", ["fail"], ["warn"]),
+        ("cifs", ["fail"], ["warn"]),
+        ("9p", ["warn"], ["warn"]),
+        ("fuse.sshfs", ["warn"], ["warn"]),
+    ],
+)
+def test_a_file_system_of_other_machines_is_warned_of_or_fails(
+    kind: str, for_database: list[str], for_inbox: list[str]
+) -> None:
+    state = list(kind_findings("state", "/x", kind, holds_database=True))
+    inbox = list(kind_findings("inbox", "/x", kind, holds_database=False))
+
+    assert (for_database, for_inbox) == (levels(state), levels(inbox))
 
 
 @pytest.mark.parametrize(

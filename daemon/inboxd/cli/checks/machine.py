@@ -20,6 +20,7 @@ __all__ = [
     "check_systemd",
     "file_system_type",
     "inotify_findings",
+    "kind_findings",
     "space_findings",
 ]
 
@@ -51,6 +52,17 @@ def check_file_system(check: str, path: Path, *, holds_database: bool) -> Iterat
         place = place.parent
     kind = file_system_type(place.resolve(), _mounts())
     shown = escaped(str(path))
+    yield from kind_findings(check, shown, kind, holds_database=holds_database)
+    try:
+        facts = os.statvfs(place)
+    except OSError as error:
+        yield warned(check, f"{shown}: free space is not known: {error.strerror}", "look yourself")
+        return
+    yield from space_findings(check, shown, facts, kind=kind)
+
+
+def kind_findings(check: str, shown: str, kind: str, *, holds_database: bool) -> Iterator[Finding]:
+    """Say what a file system of this type means for what *check* names and *shown* shows."""
     if kind in _NETWORK and holds_database:
         yield failed(
             check,
@@ -66,12 +78,6 @@ def check_file_system(check: str, path: Path, *, holds_database: bool) -> Iterat
             if holds_database
             else "files are found by the scan; lower [inbox] scan_interval if that is too slow",
         )
-    try:
-        facts = os.statvfs(place)
-    except OSError as error:
-        yield warned(check, f"{shown}: free space is not known: {error.strerror}", "look yourself")
-        return
-    yield from space_findings(check, shown, facts, kind=kind)
 
 
 def space_findings(

@@ -8,11 +8,12 @@ from inboxd.cli.checks.finding import Finding, failed, good, warned
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from inboxd.config.settings import Settings
+    from inboxd.plugins.manager import Plugins
 
-__all__ = ["check_plugins", "check_sqlite", "check_versions"]
+__all__ = ["check_plugins", "check_sqlite", "check_versions", "plugin_findings"]
 
 #: sqlite.org/wal.html#walresetbug: in a WAL database two connections that write or checkpoint at
 #: one instant can corrupt it. These versions have it; inboxd lets only one connection do either.
@@ -52,7 +53,12 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
     """Load the plugins as the daemon would, and say which are broken and what they offer."""
     from inboxd.plugins.manager import load_plugins  # not needed for --help
 
-    plugins = load_plugins(settings)
+    off = [name for name, each in settings.executors.items() if not each.enabled]
+    yield from plugin_findings(load_plugins(settings), switched_off=off)
+
+
+def plugin_findings(plugins: Plugins, *, switched_off: Iterable[str]) -> Iterator[Finding]:
+    """Say which plugins are broken and what the others offer."""
     for broken in plugins.broken:
         distribution = f" of {escaped(broken.distribution)}" if broken.distribution else ""
         yield failed(
@@ -72,7 +78,5 @@ def check_plugins(settings: Settings) -> Iterator[Finding]:
     if plugins.disabled:
         kept_out = ", ".join(escaped(name) for name in plugins.disabled)
         yield good("plugins", f"kept out by [plugins] allow and disable: {kept_out}")
-    off = sorted(name for name, each in settings.executors.items() if not each.enabled)
-    if off:
-        switched_off = ", ".join(escaped(name) for name in off)
-        yield good("executors", f"switched off by the configuration: {switched_off}")
+    if off := ", ".join(escaped(name) for name in sorted(switched_off)):
+        yield good("executors", f"switched off by the configuration: {off}")
