@@ -73,4 +73,5 @@ def _print_table(trees: list[TreeView]) -> None:
     from inboxd.cli.render.tables import trees_table
     from inboxd.clock import SystemClock
 
-    print_plainly(make_console(), trees_table(trees, now=SystemClock().now_micros()))
+    console = make_console()
+    print_plainly(console, trees_table(trees, now=SystemClock().now_micros(), width=console.width))

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inboxd.cli.render.console import foreign, status_text, time_between, time_text
-from inboxd.names import display_file_name
+from inboxd.names import display_file_name, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,20 +18,40 @@ if TYPE_CHECKING:
 __all__ = ["counts_text", "tasks_table", "tree_label", "trees_table"]
 
 
-def trees_table(trees: Sequence[TreeView], *, now: int) -> Table:
-    """Return one line for each tree."""
-    table = _table("ID", "STATUS", "TASKS", "FAILED", "RECEIVED", "TIME", "NAME", "FILE")
+#: Columns of a terminal from which on a list has all columns.
+_WIDE = 110
+
+_NUMBERS = frozenset({"TIME", "TASKS", "FAILED", "ATTEMPTS"})
+
+#: Columns that are made narrower on a narrow terminal, the widest first.
+_GIVE_WAY = frozenset({"NAME", "FILE", "TASK", "EXECUTOR", "REASON"})
+
+
+def trees_table(trees: Sequence[TreeView], *, now: int, width: int) -> Table:
+    """
+    Return one line for each tree.
+
+    Args:
+        trees: in the order of the table.
+        now: microseconds since 1970, UTC.
+        width: of the terminal; on a narrow one a tree has one name, and no time of receipt.
+    """
+    is_wide = width >= _WIDE
+    more = ["RECEIVED", "TIME", "NAME", "FILE"] if is_wide else ["TIME", "NAME"]
+    table = _table("ID", "STATUS", "TASKS", "FAILED", *more)
     for tree in trees:
         counts = tree.counts
+        name = None if tree.name is None else escaped(tree.name)
+        file = None if tree.file_name is None else display_file_name(tree.file_name)
+        names = [name or "-", file or "-"] if is_wide else [name or file or "-"]
         table.add_row(
             tree.short_id,
             status_text(tree.status),
             f"{counts.ended}/{counts.total}",
             Text(str(counts.failed), "bold red") if counts.failed else "-",
-            time_text(tree.received_at),
+            *([time_text(tree.received_at)] if is_wide else []),
             time_between(tree.started_at, tree.ended_at, now),
-            "-" if tree.name is None else foreign(tree.name),
-            "-" if tree.file_name is None else display_file_name(tree.file_name),
+            *map(_cut, names),
         )
     return table
 
@@ -39,14 +59,13 @@ def trees_table(trees: Sequence[TreeView], *, now: int) -> Table:
 def tasks_table(tasks: Iterable[TaskView], reasons: Mapping[int, str | None], *, now: int) -> Table:
     """Return one line for each task; *reasons* by internal number."""
     table = _table("TASK", "STATUS", "ATTEMPTS", "TIME", "EXECUTOR", "REASON")
-    table.columns[-1].no_wrap = False
     for task in tasks:
         table.add_row(
-            foreign(task.id),
+            _cut(escaped(task.id)),
             status_text(task.status),
             str(task.attempts),
             time_between(task.started_at, task.ended_at, now),
-            foreign(task.executor),
+            _cut(escaped(task.executor)),
             reasons.get(task.number) or "",
         )
     return table
@@ -85,11 +104,19 @@ def tree_label(name: str | None, file_name: bytes | None, tree_id: str) -> Text:
     return Text.assemble(label, " " if label.plain else "", (tree_id[-8:], "dim"))
 
 
+def _cut(text: str) -> Text:
+    """Return text that is cut where its column is too narrow, and never wrapped."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
 def _table(*headings: str) -> Table:
+    """Return a table whose columns of numbers and words keep their width; others give way."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
-        right = heading in {"TIME", "TASKS", "FAILED", "ATTEMPTS"}
         table.add_column(
-            heading, justify="right" if right else "left", no_wrap=True, overflow="ellipsis"
+            heading,
+            justify="right" if heading in _NUMBERS else "left",
+            no_wrap=heading not in _GIVE_WAY,
+            overflow="fold" if heading == "REASON" else "ellipsis",
         )
     return table
