@@ -8,7 +8,6 @@ the look for misspelt hooks and the calls are ours, and pluggy checks signatures
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import traceback
@@ -34,14 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokenPlugin", "ExecutorCatalog", "LoadedPlugin", "Plugins", "load_plugins"]
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 #: The distribution whose executors keep their names.
 _OURS = "inboxd"
 #: A plugin that takes longer to import, or to answer, is given up.
 LOAD_LIMIT_SECONDS = 10.0
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,8 +267,11 @@ def _within(limit_seconds: float, function: Callable[[], T], candidate: _Candida
 
 def _reason(error: BaseException, what: str) -> str:
     """Return one sentence for people, with the nearest hook for a misspelt one."""
-    text = escaped(str(error).partition("\n")[0])
-    if isinstance(error, pluggy.PluginValidationError):
+    is_pluggys = isinstance(error, pluggy.PluginValidationError)
+    # pluggy says what is wrong on the lines after the first.
+    lines = str(error).splitlines() if is_pluggys else str(error).splitlines()[:1]
+    text = escaped(", ".join(line.strip() for line in lines))[:_LONGEST_REASON]
+    if is_pluggys:
         known = [name for name in dir(hookspecs) if name.startswith("inboxd_")]
         misspelt = next((word for word in text.split("'") if word.startswith("inboxd_")), None)
         hint = None if misspelt in {None, *known} else did_you_mean(str(misspelt), known)
@@ -282,15 +283,6 @@ def _broken(candidate: _Candidate, reason: str, error: BaseException | None = No
     text = None
     if error is not None:
         text = "".join(traceback.format_exception(error))
-    logger.warning(
-        "plugin broken",
-        extra={
-            "event": "plugin_broken",
-            "plugin": candidate.entry_point.name,
-            "distribution": candidate.distribution,
-            "reason": reason,
-        },
-    )
     return BrokenPlugin(
         name=candidate.entry_point.name,
         distribution=candidate.distribution,

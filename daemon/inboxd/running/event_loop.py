@@ -56,7 +56,10 @@ class LoopAttempts:
         self._thread: threading.Thread | None = None
         self._batches: deque[Sequence[tuple[Attempt, float | None]]] = deque()
         self._drain_is_due = False
+        #: What is awaited and not reported.
         self._tasks: dict[asyncio.Task[None], Attempt] = {}
+        #: Reported though they ignored their cancellation.
+        self._given_up: set[asyncio.Task[None]] = set()
         self._outcomes: list[tuple[Attempt, Outcome, int]] = []
         self._is_cut = False
 
@@ -173,6 +176,7 @@ class LoopAttempts:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._given_up.discard(task)
 
     async def _finish(
         self, attempt: Attempt, limit: float | None, context: AttemptContext, value: Awaitable[Any]
@@ -217,13 +221,15 @@ class LoopAttempts:
                 },
             )
             del self._tasks[task]
+            self._given_up.add(task)
             self._outcomes.append((attempt, CUT, self._clock.now_micros()))
         self._flush()
 
     async def _wind_up(self) -> None:
         self._drain()
-        for task in self._tasks:
+        left = {*self._tasks, *self._given_up}
+        for task in left:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._grace_seconds)
+        if left:
+            await asyncio.wait(left, timeout=self._grace_seconds)
         self._give_up()

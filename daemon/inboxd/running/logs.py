@@ -21,10 +21,18 @@ from inboxd.running.system_calls import punch_hole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Dropped", "attempt_log_paths", "bound_log", "log_pieces", "log_tail"]
+__all__ = [
+    "BLOCK_BYTES",
+    "Dropped",
+    "attempt_log_paths",
+    "bound_log",
+    "cut_out",
+    "log_pieces",
+    "log_tail",
+]
 
 #: Holes begin and end on these, so that what is read as missing is what was dropped, exactly.
-_BLOCK_BYTES = 4096
+BLOCK_BYTES = 4096
 _PIECE_BYTES = 256 * 1024
 
 
@@ -112,7 +120,7 @@ def bound_log(path: str, *, max_bytes: int) -> None:
     try:
         size = os.fstat(descriptor).st_size
         first = _aligned_up(max_bytes // 2)
-        last = (size - max_bytes // 2) // _BLOCK_BYTES * _BLOCK_BYTES
+        last = (size - max_bytes // 2) // BLOCK_BYTES * BLOCK_BYTES
         if last <= first:
             return
         try:
@@ -120,12 +128,12 @@ def bound_log(path: str, *, max_bytes: int) -> None:
         except OSError as error:
             if error.errno not in {errno.EOPNOTSUPP, errno.ENOSYS}:
                 raise
-            _cut_out(descriptor, first, last, size)
+            cut_out(descriptor, first, last, size)
     finally:
         os.close(descriptor)
 
 
-def _cut_out(descriptor: int, first: int, last: int, size: int) -> None:
+def cut_out(descriptor: int, first: int, last: int, size: int) -> None:
     """Rewrite a log without what lies between two offsets."""
     end = os.pread(descriptor, size - last, last)
     os.ftruncate(descriptor, first)
@@ -135,7 +143,7 @@ def _cut_out(descriptor: int, first: int, last: int, size: int) -> None:
 
 
 def _aligned_up(offset: int) -> int:
-    return -(-offset // _BLOCK_BYTES) * _BLOCK_BYTES
+    return -(-offset // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _next_data(descriptor: int, position: int, end: int) -> int:

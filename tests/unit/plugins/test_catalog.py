@@ -1,0 +1,77 @@
+"""What the check of a file learns about executors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from inboxd.array.catalog import Catalog
+from inboxd.errors import PluginError
+from inboxd.executors.command import Command
+from inboxd.executors.noop import Noop
+from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.task import PlaceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from inboxd.plugins.protocol import TaskContext
+
+
+class _Checked:
+    description = "Takes a number."
+    isolation = "thread"
+    name = "checked"
+
+    def __init__(self, schema: Mapping[str, Any] | None) -> None:
+        self.inputs_schema = schema
+
+    def execute(self, inputs: dict[str, Any], context: TaskContext) -> None:
+        """Do nothing."""
+
+
+CATALOG: Catalog = ExecutorCatalog(
+    {
+        "command": Command(),
+        "noop": Noop(),
+        "checked": _Checked({"properties": {"n": {"type": "integer"}}}),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("noop", PlaceKind.ASYNC),
+        ("command", PlaceKind.PROCESS),
+        ("checked", PlaceKind.PROCESS),
+        ("none", None),
+    ],
+)
+def test_the_isolation_says_which_kind_of_place(name: str, kind: PlaceKind | None) -> None:
+    assert CATALOG.kind_of(name) == kind
+
+
+def test_all_names_are_there_for_hints() -> None:
+    assert sorted(CATALOG.names()) == ["checked", "command", "noop"]
+
+
+@pytest.mark.parametrize(("name", "wants"), [("noop", False), ("command", True), ("checked", True)])
+def test_inputs_that_may_be_anything_need_no_check(name: str, wants: bool) -> None:
+    assert CATALOG.wants_input_check(name) == wants
+
+
+def test_noop_takes_anything() -> None:
+    assert list(CATALOG.input_problems("noop", {"any": ["thing"]})) == []
+
+
+def test_the_schema_is_checked() -> None:
+    problems = CATALOG.input_problems("checked", {"n": "x"})
+
+    assert [problem.path for problem in problems] == [("n",)]
+
+
+def test_a_schema_that_cannot_be_compiled_names_its_executor() -> None:
+    with pytest.raises(PluginError, match='inputs_schema of executor "checked"'):
+        ExecutorCatalog({"checked": _Checked({"type": "strin"})})
