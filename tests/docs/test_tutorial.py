@@ -35,7 +35,7 @@ VARYING = (
 )
 
 #: Commands that only look, and so are run again until they show what the page shows.
-LOOKING = re.compile(r"(?:ls|cat|inboxd (?:list|show|tree|logs))\b")
+LOOKING = re.compile(r"(?:ls|cat|python -m json\.tool|inboxd (?:list|show|tree|logs))\b")
 LONGEST_WAIT_SECONDS = 20.0
 
 
@@ -129,7 +129,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """A terminal beside one in which `make run` runs, which is ended by Ctrl-C."""
+    """A terminal beside one in which `make run` runs, which is ended by Ctrl-C at last."""
     terminal = Terminal(tmp_path)
     daemon = terminal.start_daemon()
     yield terminal
