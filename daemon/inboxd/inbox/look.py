@@ -16,7 +16,7 @@ from inboxd.store.intake import reopen_claims
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from inboxd.clock import Clock
     from inboxd.config.settings import InboxSettings
@@ -149,9 +149,10 @@ class Looker:
             found = [candidate for candidate in found if candidate.name in self._claimed]
         decision = self._settle(found, self._claimed, {}, recovered_at_ns)
         self._claimed = decision.waiting
-        for some in _rounds(decision.taken):
-            self._take(opened, [claim_of(candidate) for candidate in some])
-        return len(decision.taken), decision.look_again_at
+        claims = sorted((claim_of(candidate) for candidate in decision.taken), key=_drop_order)
+        for start in range(0, len(claims), _ROUND):
+            self._take(opened, claims[start : start + _ROUND])
+        return len(claims), decision.look_again_at
 
     def _take_dropped(self, opened: OpenInbox) -> tuple[int, float | None, str | None]:
         """Take what may be taken out of the inbox; also why some of it could not be."""
@@ -167,10 +168,10 @@ class Looker:
         self._tell_misplaced(scan.misplaced)
         again_at = decision.look_again_at
         problem: str | None = None
-        for some in _rounds(decision.taken):
+        for start in range(0, len(decision.taken), _ROUND):
             if self._stopping.is_set():
                 break
-            claims = claim_files(opened, some)
+            claims = claim_files(opened, decision.taken[start : start + _ROUND])
             self._take(opened, claims.claims)
             for candidate, error in claims.failures:
                 problem = self._tell_unclaimable(candidate, error)
@@ -227,9 +228,9 @@ class Looker:
         return f"{file} cannot be taken out of the inbox: {error.strerror}"
 
 
-def _rounds(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
-    for start in range(0, len(candidates), _ROUND):
-        yield candidates[start : start + _ROUND]
+def _drop_order(claim: Claim) -> tuple[int, bytes, str]:
+    """The order of a scan; a name in `.claimed/` begins with a uuid, which says nothing of it."""
+    return claim.settled.facts.mtime_ns, claim.file_name, claim.key
 
 
 def _earlier(one: float | None, other: float) -> float:
