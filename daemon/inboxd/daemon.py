@@ -245,6 +245,7 @@ class Daemon:
                 scheduler.running_count,
                 extra={"event": "drain_over", "running": scheduler.running_count},
             )
+            self._tell(DrainBegan(running=scheduler.running_count, seconds=None))
             runner.cut()
             scheduler.wait_for_turn(
                 lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS

@@ -78,7 +78,7 @@ class TreeEnded:
     #: From its first start to its end, 0 when nothing started.
     seconds: float
     task_count: int
-    #: Failed tasks, those with `allow_failure` too.
+    #: Failed tasks without `allow_failure`.
     failed: int
 
 
