@@ -139,9 +139,8 @@ class ChunkReader:
         return reader.findings
 
     def _check_one(self, decoded: DecodedChunk, index: int, value: object, path: Path) -> None:
-        findings = list(check_shape(value, TASK, path))
-        decoded.findings.extend(findings)
         if not isinstance(value, dict):
+            decoded.findings.extend(check_shape(value, TASK, path))
             decoded.bad[index] = frozenset(TASK["properties"])
             decoded.tasks.append(CheckedTask())
             return
@@ -149,11 +148,14 @@ class ChunkReader:
         if any(key.startswith("x-") for key in fields):
             decoded.has_own_keys = True
             fields = {key: member for key, member in fields.items() if not key.startswith("x-")}
-        if findings:
-            bad = frozenset(_bad_fields(findings, len(path)))
-            decoded.bad[index] = bad
-            fields = _without(fields, bad)
-        decoded.tasks.append(msgspec.convert(fields, CheckedTask))
+        try:
+            task = msgspec.convert(fields, CheckedTask)
+        except msgspec.ValidationError:
+            findings = list(check_shape(value, TASK, path))
+            decoded.findings.extend(findings)
+            bad = decoded.bad[index] = frozenset(_bad_fields(findings, len(path)))
+            task = msgspec.convert(_without(fields, bad), CheckedTask)
+        decoded.tasks.append(task)
 
 
 def is_clean(text: bytes, again: bytes) -> bool:

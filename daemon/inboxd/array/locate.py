@@ -50,11 +50,13 @@ def skip_value(data: bytes, offset: int, limit: int | None = None) -> int:
     return limit
 
 
-def item_offset(data: bytes, offset: int, index: int) -> int:
-    """Return where the item *index* items behind the one at *offset* begins."""
+def item_offset(data: bytes, offset: int, index: int) -> int | None:
+    """Return where the item *index* items behind the one at *offset* begins; None: nowhere."""
     offset = skip_space(data, offset)
     for _ in range(index):
         end = skip_space(data, skip_value(data, offset))
+        if data[end : end + 1] != b",":
+            return None
         offset = skip_space(data, end + 1)
     return offset
 
@@ -76,7 +78,10 @@ def find(data: bytes, offset: int, path: Path, *, at_key: bool = False) -> int:
         if isinstance(token, int):
             if data[offset : offset + 1] != b"[":
                 return offset
-            offset = item_offset(data, offset + 1, token)
+            item = item_offset(data, offset + 1, token)
+            if item is None:
+                return offset
+            offset = item
             continue
         found = [
             (key_at, value_at) for key, key_at, value_at in _members(data, offset) if key == token

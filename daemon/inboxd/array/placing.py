@@ -100,5 +100,6 @@ class _Places:
         else:
             start, steps = chunk.start, position - chunk.first
         offset = item_offset(self._outline.data, start, steps)
+        offset = chunk.start if offset is None else offset
         self._last = _Place(position, offset)
         return offset

@@ -158,11 +158,9 @@ def _check_number(value: float, schema: Schema, path: Path) -> Iterator[Finding]
     too_small = too_small or ("exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"])
     if too_small or (largest is not None and value > largest):
         if smallest is None:
-            wanted = f"a number above {schema['exclusiveMinimum']:g}"
-        elif largest is None:
-            wanted = f"a number from {smallest:g}"
+            wanted = f"a number above {schema['exclusiveMinimum']}, and at most {largest:,.0f}"
         else:
-            wanted = f"a number from {smallest:g} to {largest:,g}"
+            wanted = f"a number from {smallest} to {largest:,.0f}"
         yield Finding(
             code=ProblemCode.OUT_OF_RANGE,
             path=path,

@@ -121,14 +121,13 @@ class _Splitter:
 
     def cut_one(self) -> None:
         """Add the next chunk; set `items.end` when it was the last."""
-        if not (self._cut_the_rest() or self._cut_at_a_guess()):
+        is_short = len(self._data) - self._offset <= 2 * self._chunk_bytes
+        if not (is_short and self._cut_the_rest()) and not self._cut_at_a_guess():
             self._cut_strictly()
 
     def _cut_the_rest(self) -> bool:
-        """Take all that is left, if it is not too much and the array ends the document."""
+        """Take all that is left, if the array ends the document."""
         data = self._data
-        if len(data) - self._offset > 2 * self._chunk_bytes:
-            return False
         closing = data.rfind(b"]", self._offset)
         if closing < 0 or data[closing + 1 :].strip(b" \t\n\r") not in (b"", b"}"):
             return False
@@ -140,32 +139,36 @@ class _Splitter:
         return True
 
     def _cut_at_a_guess(self) -> bool:
-        separator = self._next_separator()
-        if separator is None:
-            return False
+        """Cut where something stands that stands between the next two items."""
         data = self._data
-        at = min(self._offset + self._chunk_bytes, len(data))
+        if data[self._offset : self._offset + 1] != b"{":
+            return False
+        end = skip_value(data, self._offset, self._offset + _LONGEST_LOOK)
+        match = _SEPARATOR.match(data, end - 1)
+        if match is None:
+            return self._cut_the_rest()
+        separator = match[0]
+        at = self._offset + self._chunk_bytes
         for _ in range(_MOST_GUESSES):
             at = data.rfind(separator, self._offset, at)
             if at < 0:
-                return False
-            count = self._raw.count(data[self._offset : at + 1])
-            if count:
-                self._add(at + 1, count)
-                # Behind the brace stand white space, a comma and white space again.
-                comma = skip_space(data, at + 1)
-                self._offset = skip_space(data, comma + 1)
+                # The next item alone is longer than a chunk.
+                at = end - 1
+            if self._cut_behind(at + 1):
                 return True
+            if at == end - 1:
+                return False
         return False
 
-    def _next_separator(self) -> bytes | None:
-        """Return what stands between the next two items, with the braces around it."""
-        data = self._data
-        if data[self._offset : self._offset + 1] != b"{":
-            return None
-        end = skip_value(data, self._offset, self._offset + _LONGEST_LOOK)
-        match = _SEPARATOR.match(data, end - 1)
-        return match[0] if match else None
+    def _cut_behind(self, end: int) -> bool:
+        """Cut at *end*, behind a brace, if that is the end of an item."""
+        count = self._raw.count(self._data[self._offset : end])
+        if not count:
+            return False
+        self._add(end, count)
+        # White space, a comma and white space again, as the separator has them.
+        self._offset = skip_space(self._data, skip_space(self._data, end) + 1)
+        return True
 
     def _cut_strictly(self) -> None:
         """Read items one by one until a chunk is full or the array ends; raise `Broken`."""
