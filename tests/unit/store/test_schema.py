@@ -1,0 +1,109 @@
+"""The migrations make what the tables say, and leave alone what is not theirs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import inboxd.store.migrations
+from inboxd.errors import StoreError
+from inboxd.store.engine import open_writer
+from inboxd.store.schema import HEAD, migrate, schema_version
+from inboxd.store.tables import APPLICATION_ID, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+VERSIONS = Path(inboxd.store.migrations.__path__[0]) / "versions"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_writer(f"sqlite:///{tmp_path / 'store.db'}")
+    yield engine
+    engine.dispose()
+
+
+def indexes(engine: Engine) -> set[str]:
+    """Return the statements of all indexes, without differences of white space."""
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        )
+        return {re.sub(r"\s+", " ", row[0]).strip() for row in rows}
+
+
+def test_the_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        differences = compare_metadata(context, metadata)
+
+    assert differences == []
+
+
+def test_the_migrations_make_the_partial_indexes_of_the_code(
+    engine: Engine, tmp_path: Path
+) -> None:
+    migrate(engine)
+    by_code = open_writer(f"sqlite:///{tmp_path / 'by-code.db'}")
+    metadata.create_all(by_code)
+    expected = indexes(by_code)
+    by_code.dispose()
+
+    assert indexes(engine) == expected
+
+
+def test_the_newest_version_is_the_newest_step() -> None:
+    steps = sorted(path.name.partition("_")[0] for path in VERSIONS.glob("[0-9]*.py"))
+
+    assert steps[-1] == HEAD
+
+
+def test_a_new_database_has_the_newest_version_and_our_mark(engine: Engine) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        mark = connection.exec_driver_sql("PRAGMA application_id").scalar()
+
+        assert (schema_version(connection), mark) == (HEAD, APPLICATION_ID)
+
+
+def test_a_current_database_is_left_as_it_is(engine: Engine) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql("PRAGMA schema_version").scalar()
+    migrate(engine)
+    with engine.connect() as connection:
+        after = connection.exec_driver_sql("PRAGMA schema_version").scalar()
+
+    assert after == before
+
+
+def test_a_newer_database_is_refused_with_what_to_do(engine: Engine) -> None:
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreError, match=r"schema 9999.*newer.*run the newer inboxd"):
+        migrate(engine)
+    with engine.connect() as connection:
+        assert schema_version(connection) == "9999"
+
+
+def test_the_database_of_another_program_is_refused_and_left_as_it_is(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE theirs (n INTEGER)")
+
+    with pytest.raises(StoreError, match="belongs to another program"):
+        migrate(engine)
+    with engine.connect() as connection:
+        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
+
+    assert tables == ["theirs"]
