@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -17,7 +19,6 @@ from inboxd.task import Completed, Failed, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from inboxd.plugins.protocol import Executor
     from inboxd.task import Outcome, PlaceKind
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 LIMIT_SECONDS = 30.0
 
 T = TypeVar("T")
+
+
+def until(condition: Callable[[], T]) -> T:
+    """Return what the condition gives once that is true; looked at again and again."""
+    pause = threading.Event()
+    limit = time.monotonic() + LIMIT_SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < limit, f"it did not come true within {LIMIT_SECONDS} s"
+        pause.wait(0.005)
+    return found
 
 
 def attempt(
@@ -121,6 +132,11 @@ class RunnerBed:
         with self._changed:
             self.places_kept.append(change)
             self._changed.notify_all()
+
+
+def open_descriptors() -> int:
+    """Return how many descriptors this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def result_of(outcome: Outcome) -> Any:
