@@ -74,26 +74,28 @@ def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
 
 
 @pytest.mark.parametrize("each", DECISIONS, ids=by_name)
-def test_a_decision_says_its_five_things_in_under_a_page(each: Page) -> None:
+def test_a_decision_says_its_four_things_in_under_a_page(each: Page) -> None:
     headings = re.findall(r"^## (.+)$", each.text, re.MULTILINE)
     first_line = each.text.splitlines()[0]
 
     assert first_line.startswith(f"# {each.path.name[:4]}. ")
-    assert headings == [
+    assert headings[:4] == [
         "Context",
         "Decision",
         "Consequences",
         "What would change our mind",
-        "Tests",
     ]
+    assert headings[4:] in ([], ["Tests"])
     assert len(each.text.split()) <= 650
 
 
 @pytest.mark.parametrize("each", DECISIONS, ids=by_name)
-def test_a_decision_links_a_test_that_is_there(each: Page) -> None:
-    tests = [link for link in each.links if "/tests/" in link]
+def test_a_decision_names_tests_that_are_there(each: Page) -> None:
+    named = set(re.findall(r"tests/[\w/]+\.py", each.text))
+    there = {name for name in named if (ROOT / name).is_file()}
 
-    assert tests != []
+    assert named != set()
+    assert there == named
 
 
 def test_every_dependency_has_its_decision() -> None:
