@@ -13,12 +13,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from inboxd.clock import SystemClock
+from inboxd.errors import StoreError
 from inboxd.events import DrainBegan
 from inboxd.inbox.answers import Answers
 from inboxd.inbox.current import CurrentInbox
 from inboxd.inbox.intake import Intake
 from inboxd.inbox.publishing import Publishing
 from inboxd.instances import register
+from inboxd.names import escaped
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.manager import load_plugins
 from inboxd.running.leftovers import end_leftovers
@@ -102,7 +104,10 @@ class Daemon:
         self._exit.callback(lock.release)
         engine = open_writer(settings.store.url)
         self._exit.callback(engine.dispose)
-        migrate(engine)
+        try:
+            migrate(engine)
+        except StoreError as error:
+            raise StoreError(f"{escaped(settings.store.url)}: {error}") from error
         plugins = self.plugins = load_plugins(settings)
         for broken in plugins.broken:
             logger.error(
@@ -154,6 +159,7 @@ class Daemon:
             publishing=publishing,
             results_owed=answers.wake,
         )
+        intake.open()
         scheduler.start(
             lambda attempts: end_leftovers(
                 settings.state.path, attempts, grace_seconds=settings.run.grace_seconds

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from inboxd.config.settings import InboxSettings
     from inboxd.events import Listener
     from inboxd.inbox.current import CurrentInbox
+    from inboxd.inbox.directory import OpenInbox
     from inboxd.inbox.look import Looked
     from inboxd.inbox.publishing import Publishing
 
@@ -130,21 +131,29 @@ class Intake:
         self._looks_done = 0
         self._was_idle = False
 
-    def start(self) -> None:
+    def open(self) -> OpenInbox:
         """
-        Open the inbox and begin to look; may be called twice.
+        Open the inbox, so that whoever may not use it is told before anything is run.
 
         Raises:
             ConfigurationError: the inbox is not safe to use, or cannot be reached.
             InboxInUse: another daemon takes files from it.
         """
-        if self._thread is not None:
-            return
         try:
-            opened, _ = self._inbox.open(make=True)
+            return self._inbox.open(make=True)[0]
         except OSError as error:
             raise ConfigurationError([self._sentence(error)]) from error
-        self._watcher.watch(opened.inbox)
+
+    def start(self) -> None:
+        """
+        Begin to look; may be called twice.
+
+        Raises:
+            ConfigurationError, InboxInUse: see `open`.
+        """
+        if self._thread is not None:
+            return
+        self._watcher.watch(self.open().inbox)
         self._results_owed()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
 from inboxd.errors import StoreError
 from inboxd.store.tables import APPLICATION_ID
 
@@ -52,8 +54,19 @@ def migrate(engine: Engine) -> None:
         engine: the writer's.
 
     Raises:
-        StoreError: the database is newer than this program, or another program's.
+        StoreError: the database is newer than this program, another program's, or no database
+            that SQLite can read.
     """
+    try:
+        _migrate(engine)
+    except DBAPIError as error:
+        raise StoreError(
+            f"SQLite cannot use this file ({error.orig}); it was left as it is: "
+            "put a backup in its place, or give inboxd another file by [store] url"
+        ) from error
+
+
+def _migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         version = schema_version(connection)
         if version == HEAD:
