@@ -144,14 +144,14 @@ class ChunkReader:
             decoded.bad[index] = frozenset(TASK["properties"])
             decoded.tasks.append(CheckedTask())
             return
-        fields = cast("dict[str, Any]", value)
+        fields = written = cast("dict[str, Any]", value)
         if any(key.startswith("x-") for key in fields):
             decoded.has_own_keys = True
             fields = {key: member for key, member in fields.items() if not key.startswith("x-")}
         try:
             task = msgspec.convert(fields, CheckedTask)
         except msgspec.ValidationError:
-            findings = list(check_shape(value, TASK, path))
+            findings = list(check_shape(written, TASK, path))
             decoded.findings.extend(findings)
             bad = decoded.bad[index] = frozenset(_bad_fields(findings, len(path)))
             task = msgspec.convert(_without(fields, bad), CheckedTask)

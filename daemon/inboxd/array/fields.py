@@ -20,6 +20,8 @@ __all__ = [
     "LATER_FIELDS",
     "LONGEST_ID",
     "MOST_RETRIES",
+    "RETRY",
+    "SCHEMAS",
     "TASK",
     "Schema",
 ]
@@ -81,7 +83,7 @@ EDGE: Schema = {
     },
 }
 
-_RETRY: Schema = {
+RETRY: Schema = {
     "description": (
         "How often a failed task is tried again after its first attempt: a number, "
         "or an object that also says how soon."
@@ -128,7 +130,7 @@ EXECUTOR_ID: Schema = {
     "minLength": 1,
 }
 
-_SCHEMAS: Schema = {
+SCHEMAS: Schema = {
     "description": "The executor's name and a JSON Schema for `inputs`.",
     "type": "object",
     "properties": {
@@ -147,8 +149,9 @@ _SCHEMAS: Schema = {
 
 _ID: Schema = {
     "description": (
-        "Names the task within its file. Default: the `name`, where that is unique and of this "
-        "form, else `task-<position>`, counted from 1."
+        "Names the task within its file: a letter or digit, then letters, digits and `. _ : -`. "
+        "Default: the `name`, where that is unique and of this form, else `task-<position>`, "
+        "counted from 1."
     ),
     "type": "string",
     "pattern": ID_PATTERN,
@@ -212,7 +215,7 @@ _TASK_PROPERTIES: dict[str, Schema] = {
         "minLength": 1,
     },
     "inputs": {
-        "description": "What the executor works on; `inboxd executors NAME` says what it takes.",
+        "description": "What the executor works on; each executor says what it takes.",
         "type": "object",
         "default": {},
     },
@@ -222,12 +225,13 @@ _TASK_PROPERTIES: dict[str, Schema] = {
         "properties": {"executor_id": EXECUTOR_ID},
         "default": {},
     },
-    "schemas": _SCHEMAS,
-    "retry": _RETRY,
+    "schemas": SCHEMAS,
+    "retry": RETRY,
     "timeout": {
         **_duration(
             "Of each attempt; past it the task's whole process tree is ended. "
-            'A number of seconds, or text like "500ms", "90s", "10m", "2h", "1d"; null: none.',
+            'A number of seconds, or text like "500ms", "90s", "10m", "2h", "1d"; null: what the '
+            "setting `[run] default_timeout` says.",
             positive=True,
             null=True,
         ),

@@ -86,12 +86,11 @@ def compile_schema(schema: object) -> SchemaCheck:
             ),
         )
     except jsonschema_rs.ValidationError as error:
-        message = _outside(error.message) or _sentence(error)
+        problem = next(iter(_problems_of(error, frozenset())))
+        message = _outside(error.message) or problem.message
         if isinstance(error.kind, Kind.Format) and error.kind.format == "regex":
             message = "a pattern cannot be used: look-around and back-references are not taken"
-        elif isinstance(error.kind, Kind.Type):
-            message = _wrong_type(error, error.kind.types)
-        raise SchemaError(message, tuple(error.instance_path)) from error
+        raise SchemaError(message, problem.path) from error
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         text = str(error)
         raise SchemaError(_outside(text) or text.partition("\n")[0]) from error

@@ -1,15 +1,14 @@
 """
 The JSON Schema (2020-12) of a task file, for editors and for `inboxd schema`.
 
-`python -m inboxd.array.schema` prints it; `config/task-array.schema.json` is that, and a test
-compares the two. It cannot say everything that `check_array` does: references, circles and what
+`config/task-array.schema.json` is this, written by `inboxd.array.reference`.
+It cannot say everything that `check_array` does: references, circles and what
 executors take are not a matter of form.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 from inboxd.array.fields import ENVELOPE, TASK, Schema
@@ -54,7 +53,3 @@ def task_array_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """Return the schema as it is written to files."""
     return json.dumps(task_array_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["check_values", "retry_policy"]
 
 _STANDARD = RetryPolicy()
+_OFFSET = re.compile(r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})$")
 
 
 def check_values(task: CheckedTask, path: Path) -> Iterator[Finding]:
@@ -28,7 +30,7 @@ def check_values(task: CheckedTask, path: Path) -> Iterator[Finding]:
     if isinstance(task.retry, RetryFields):
         yield from _check_retry(task.retry, (*path, "retry"))
     if task.not_before is not UNSET and time_micros(task.not_before) is None:
-        has_offset = task.not_before[-1:] in "Zz" or ":" in task.not_before[-3:-2]
+        has_offset = _OFFSET.search(task.not_before) is not None
         yield Finding(
             code=ProblemCode.INVALID_VALUE,
             path=(*path, "not_before"),
