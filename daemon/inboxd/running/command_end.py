@@ -64,7 +64,7 @@ def remove_what_is_over(files: AttemptFiles) -> None:
 
 def _tail(path: str, most: int, max_output_bytes: int) -> tuple[bytes, bool]:
     try:
-        size = os.stat(path).st_size  # noqa: PTH116 - a string, see AttemptFiles
+        size = os.lstat(path).st_size
     except FileNotFoundError:
         return b"", False  # the command removed it
     if size > max_output_bytes:

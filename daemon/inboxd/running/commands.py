@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import threading
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from inboxd.running.environment import base_environment
 from inboxd.running.locks import AttemptLocks
-from inboxd.running.outcomes import CUT
-from inboxd.running.spawn import RunningCommand, Spawner
+from inboxd.running.outcomes import CUT, failed_to_start
+from inboxd.running.spawn import RunningCommand, Spawner, kill_at_once
 from inboxd.running.supervisor import CommandSupervisor
 
 if TYPE_CHECKING:
@@ -21,13 +23,17 @@ if TYPE_CHECKING:
     from inboxd.config.settings import RunSettings
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
-    from inboxd.task import Outcome
+    from inboxd.task import Failed, Outcome
 
 __all__ = ["CommandAttempts"]
+
+logger = logging.getLogger(__name__)
 
 #: More gain nothing: Python holds its lock from vfork to exec (measured with 1 to 4 threads on two
 #: cores: 1,950, 2,570, 2,560, 2,390 starts a second).
 _SPAWNERS = 2
+#: A spawner is done with what it does in this time, unless an executor waits where it must not.
+_JOIN_SECONDS = 10.0
 
 
 class CommandAttempts:
@@ -77,6 +83,8 @@ class CommandAttempts:
     def begin(self, attempt: Attempt, limit: float | None) -> None:
         """Hand an attempt over with its time limit in seconds; from any thread, at once."""
         self._queue.put((attempt, limit))
+        if self._is_cut and not self._threads:
+            self._cut_queue()
 
     def cut(self) -> None:
         """End every command; each is reported as cut when nothing of it is left."""
@@ -91,10 +99,17 @@ class CommandAttempts:
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(_JOIN_SECONDS)
+        are_stuck = any(thread.is_alive() for thread in self._threads)
+        if are_stuck:
+            logger.error(
+                "an executor does not give its command line", extra={"event": "spawner_stuck"}
+            )
         self._threads.clear()
         self._supervisor.stop()
-        self._spawner.close()
+        if not are_stuck:
+            self._spawner.close()
+        self._cut_queue()
 
     def running(self) -> list[RunningCommand]:
         """Return the commands that run; from any thread."""
@@ -107,7 +122,25 @@ class CommandAttempts:
                 self._report([(attempt, CUT, self._clock.now_micros())])
                 continue
             started = spawner.spawn(attempt, limit)
-            if isinstance(started, RunningCommand):
-                self._supervisor.watch(started)
-            else:
-                self._report([(attempt, started, self._clock.now_micros())])
+            outcome = self._watch(started) if isinstance(started, RunningCommand) else started
+            if outcome is not None:
+                self._report([(attempt, outcome, self._clock.now_micros())])
+
+    def _cut_queue(self) -> None:
+        """Report what was handed over when nobody served the queue any more."""
+        with contextlib.suppress(Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    self._report([(item[0], CUT, self._clock.now_micros())])
+
+    def _watch(self, command: RunningCommand) -> Failed | None:
+        """Give a command to the supervisor; return what prevents it, after ending the command."""
+        try:
+            self._supervisor.watch(command)
+        except OSError as error:
+            kill_at_once(command.process)
+            os.close(command.pidfd)
+            self._locks.give_back(command.lock.slot)
+            return failed_to_start(f"it cannot be watched: {error.strerror}")
+        return None

@@ -8,6 +8,7 @@ wake-up and one report for as many attempts as are there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Outcomes are reported at the latest after this long, though more attempts are there to begin.
 _REPORT_SECONDS = 0.002
+#: A loop that is not blocked winds up in this time, besides the graces.
+WIND_UP_SECONDS = 5.0
 
 
 class LoopAttempts:
@@ -78,10 +81,17 @@ class LoopAttempts:
 
     def begin(self, attempts: Sequence[tuple[Attempt, float | None]]) -> None:
         """Hand over attempts with their time limits in seconds; from any thread, at once."""
+        loop = self._loop
+        if loop is None:
+            now = self._clock.now_micros()
+            self._report([(attempt, CUT, now) for attempt, _ in attempts])
+            return
         self._batches.append(attempts)
-        if not self._drain_is_due and self._loop is not None:
+        if not self._drain_is_due:
             self._drain_is_due = True
-            self._loop.call_soon_threadsafe(self._drain)
+            # Closed in this moment: what came too late is cut by `stop`.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._drain)
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call a quick function on the loop's thread after a while; from any thread."""
@@ -96,14 +106,23 @@ class LoopAttempts:
 
     def stop(self) -> None:
         """Stop the loop; what still runs is cancelled and has the grace to end."""
-        if self._thread is None or self._loop is None:
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None:
             return
         self._is_cut = True
-        asyncio.run_coroutine_threadsafe(self._wind_up(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._thread = None
-        self._loop = None
+        winding_up = asyncio.run_coroutine_threadsafe(self._wind_up(), loop)
+        try:
+            winding_up.result(2 * self._grace_seconds + WIND_UP_SECONDS)
+        except TimeoutError:
+            # An executor blocks the thread, which ends when that returns, or with the process.
+            logger.exception("event loop does not stop", extra={"event": "loop_stuck"})
+            loop.call_soon_threadsafe(loop.stop)
+        else:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+        self._thread = self._loop = None
+        while self._batches:
+            self.begin(self._batches.popleft())
 
     def running(self) -> list[Attempt]:
         """Return the attempts that are on the loop now; from any thread."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ __all__ = [
 #: Holes begin and end on these, so that what is read as missing is what was dropped, exactly.
 BLOCK_BYTES = 4096
 _PIECE_BYTES = 256 * 1024
+#: Not through a link, and without waiting for the writer of a FIFO: the files are the command's.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -52,18 +55,29 @@ def attempt_log_paths(state: Path, tree_id: str, position: int, number: int) -> 
     return Path(files.out), Path(files.err)
 
 
-def log_pieces(path: Path | str, *, start: int = 0) -> Iterator[bytes | Dropped]:
+def log_pieces(
+    path: Path | str, *, start: int = 0, end: int | None = None
+) -> Iterator[bytes | Dropped]:
     """
-    Give what was kept of a file from *start* on, in order, and `Dropped` where bytes are missing.
+    Give what was kept of a file, in order, and `Dropped` where bytes are missing.
 
-    What is written while this reads may or may not be given; a file that is not there is empty.
+    Args:
+        path: of a log; one that is not there, or that its command made into something else than
+            a file, is empty.
+        start: the first offset.
+        end: the offset behind the last byte; by default the size of now.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
+            return
+        raise
     try:
-        end = os.fstat(descriptor).st_size
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            return
+        end = facts.st_size if end is None else min(end, facts.st_size)
         position = start
         while position < end:
             data = _next_data(descriptor, position, end)
@@ -96,7 +110,7 @@ def log_tail(path: Path | str, *, size: int, most: int) -> tuple[bytes, bool]:
     start = max(0, size - most)
     tail = b""
     is_cut = start > 0
-    for piece in log_pieces(path, start=start):
+    for piece in log_pieces(path, start=start, end=size):
         if isinstance(piece, Dropped):
             tail = b""
             is_cut = True

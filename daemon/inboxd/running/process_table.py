@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.errors import InboxdError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -72,8 +74,15 @@ class Adopted:
 
     def __init__(self) -> None:
         pid = os.getpid()
-        # Kept open: this is read at the end of every command.
-        self._descriptor = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+        path = f"/proc/{pid}/task/{pid}/children"
+        try:
+            # Kept open: this is read at the end of every command.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InboxdError(
+                f"{path}: {error.strerror}; commands can be run only where /proc lists children"
+                " (a kernel with CONFIG_PROC_CHILDREN, /proc mounted)"
+            ) from error
 
     def pids(self) -> list[int]:
         """Return their numbers."""

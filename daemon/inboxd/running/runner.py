@@ -97,7 +97,14 @@ class Runner:
 
     def start(self) -> None:
         """Start the threads; return when attempts can be run. May be called twice."""
-        become_subreaper()
+        try:
+            become_subreaper()
+        except OSError:
+            logger.warning(
+                "not a subreaper: what leaves its parent is not found at the end of a command",
+                exc_info=True,
+                extra={"event": "no_subreaper"},
+            )
         if (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from inboxd.running.paths import AttemptFiles
     from inboxd.task import Failed
 
-__all__ = ["RunningCommand", "Spawner"]
+__all__ = ["RunningCommand", "Spawner", "kill_at_once"]
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -129,7 +129,7 @@ class Spawner:
             return failed_to_start(f"its lock cannot be taken: {error}")
         try:
             return self._start(attempt, limit, line, lock)
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:  # the outer door of one attempt
             self._locks.give_back(lock.slot)
             return failed_to_start(_spawn_problem(error, line))
         finally:
@@ -175,8 +175,7 @@ class Spawner:
             pidfd = os.pidfd_open(process.pid)
         except OSError:
             # Nobody would watch it. It is not waited for yet, so the number is still its own.
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill_at_once(process)
             raise
         return RunningCommand(
             attempt=attempt,
@@ -188,6 +187,12 @@ class Spawner:
             gives_json=line.stdout == "json",
             limit=limit,
         )
+
+
+def kill_at_once(process: subprocess.Popen[bytes]) -> None:
+    """End a command that nobody watches."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _open_making_directory(path: str, directory: str) -> int:

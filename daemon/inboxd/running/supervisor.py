@@ -92,7 +92,12 @@ class CommandSupervisor:
         self._thread.start()
 
     def watch(self, command: RunningCommand) -> None:
-        """Take a command over from the spawner that started it; from any thread."""
+        """
+        Take a command over from the spawner that started it; from any thread.
+
+        Raises:
+            OSError: it cannot be watched; the command is still the spawner's.
+        """
         wakes = self._is_cut
         with self._lock:
             self._watched[command.pidfd] = command
@@ -102,7 +107,13 @@ class CommandSupervisor:
                 heapq.heappush(self._limits, (limit_at, next(self._order), command))
                 wake_at = min(wake_at, limit_at)
             wakes = wakes or self._sleeps_until is None or wake_at < self._sleeps_until
-        self._epoll.register(command.pidfd, select.EPOLLIN)
+        try:
+            self._epoll.register(command.pidfd, select.EPOLLIN)
+        except OSError:
+            with self._lock:
+                del self._watched[command.pidfd]
+            command.has_ended = True
+            raise
         if wakes:
             os.eventfd_write(self._wake_up, 1)
 
@@ -333,7 +344,7 @@ def _exit_status(pidfd: int) -> int | None:
 def _bound_outputs(command: RunningCommand, max_bytes: int) -> None:
     for path in (command.files.out, command.files.err):
         try:
-            if os.stat(path).st_size > max_bytes:  # noqa: PTH116 - strings, see AttemptFiles
+            if os.lstat(path).st_size > max_bytes:
                 bound_log(path, max_bytes=max_bytes)
         except FileNotFoundError:
             continue

@@ -70,21 +70,24 @@ class ThreadAttempts:
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = 0
-        self._idle = 0
         #: By the task's number: what is in a thread, reported or not.
         self._running: dict[int, _Job] = {}
         #: By the task's number: attempts that wait for the thread of an earlier one to return.
         self._waiting: dict[int, _Job] = {}
         self._is_cut = False
+        self._is_stopped = False
 
     def begin(self, attempt: Attempt, limit: float | None) -> None:
         """Hand an attempt over with its time limit in seconds; from any thread, at once."""
         job = _Job(attempt, limit, AttemptContext(attempt, self._state))
         with self._lock:
-            if attempt.task in self._running:
+            if not self._is_stopped and attempt.task in self._running:
                 self._waiting[attempt.task] = job
                 return
-            self._put(job)
+            if not self._is_stopped:
+                self._put(job)
+                return
+        self._report([(attempt, CUT, self._clock.now_micros())])
 
     def cut(self) -> None:
         """Tell every attempt to end, and report it as cut without waiting for its thread."""
@@ -99,7 +102,8 @@ class ThreadAttempts:
         """Let the idle threads go; one that does not return ends with the process."""
         self.cut()
         with self._lock:
-            threads, self._threads, self._idle = self._threads, 0, 0
+            threads, self._threads = self._threads, 0
+            self._is_stopped = True
         for _ in range(threads):
             self._queue.put(None)
 
@@ -112,19 +116,15 @@ class ThreadAttempts:
         """Queue a job; the lock is held."""
         self._running[job.attempt.task] = job
         self._queue.put(job)
-        if self._idle < self._queue.qsize() and self._threads < self._places:
+        if self._threads < min(len(self._running), self._places):
             self._threads += 1
             threading.Thread(target=self._serve, name="executor", daemon=True).start()
 
     def _serve(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             job = self._queue.get()
             if job is None:
                 return
-            with self._lock:
-                self._idle -= 1
             self._work(job)
 
     def _work(self, job: _Job) -> None:

@@ -124,6 +124,21 @@ def test_where_no_hole_can_be_punched_the_file_is_written_anew_without_its_middl
     assert kept.endswith(b"]\n" + data[960 * KIB :])
 
 
+def test_what_is_no_file_any_more_is_empty(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    (tmp_path / "directory").mkdir()
+
+    assert [_kept(tmp_path / name) for name in ("fifo", "link", "directory")] == [[], [], []]
+
+
+def test_a_range_of_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"0123456789")
+
+    assert list(log_pieces(path, start=2, end=5)) == [b"234"]
+
+
 class TestTail:
     """The last bytes of an output, as they stand in a result."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxd.errors import NoRetry, RetryLater
+from inboxd.running import event_loop
 from inboxd.running.outcomes import CUT
 from inboxd.task import Completed, TaskErrorCode
 
@@ -267,6 +268,39 @@ def test_an_executor_that_nobody_offers_is_an_outcome(tmp_path: Path) -> None:
         outcome = failed(bed.run(attempt("gone"))[0])
 
     assert outcome.error.message == 'LookupError: nobody offers executor "gone"'
+
+
+@pytest.mark.parametrize("executor", ["noop", "command", "calls"])
+def test_what_is_handed_over_after_the_stop_is_cut(tmp_path: Path, executor: str) -> None:
+    blocking = Calls(lambda *_: None)
+    blocking.isolation = "thread"
+    with RunnerBed(tmp_path, executors=[blocking]) as bed:
+        bed.run(attempt("noop", position=1))
+
+    outcomes = bed.run(attempt(executor, {"argv": ["true"]}))
+
+    assert outcomes == [CUT]
+
+
+def test_an_executor_that_blocks_the_loop_does_not_hold_up_the_stop_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_loop, "WIND_UP_SECONDS", 0.1)
+    begun, release = threading.Event(), threading.Event()
+
+    def block(inputs: dict[str, Any], context: TaskContext) -> None:
+        begun.set()
+        release.wait(30)
+
+    bed = RunnerBed(tmp_path, executors=[Calls(block)], grace_seconds=0.1)
+    bed.runner.start()
+    bed.runner.run([attempt("calls")])
+    begun.wait(10)
+    bed.runner.stop()
+    was_stuck = not release.is_set()
+    release.set()
+
+    assert was_stuck
 
 
 def test_start_and_stop_may_be_called_twice(tmp_path: Path) -> None:

@@ -63,6 +63,29 @@ def test_attempts_run_side_by_side_as_far_as_there_are_places(tmp_path: Path) ->
     assert sorted(map(completed, outcomes)) == [0, 1, 2]
 
 
+def test_an_attempt_does_not_wait_behind_a_long_one_while_places_are_free(
+    tmp_path: Path,
+) -> None:
+    release = threading.Event()
+
+    def wait_if_long(inputs: dict[str, Any], context: TaskContext) -> None:
+        if inputs.get("long"):
+            release.wait(LIMIT_SECONDS)
+
+    with RunnerBed(tmp_path, executors=[Blocks(wait_if_long)], places=3) as bed:
+        for position in range(50):
+            bed.run(attempt("blocks", position=position))
+        long = attempt("blocks", {"long": True}, position=100)
+        short = attempt("blocks", position=101)
+        bed.runner.run([long, short])
+        bed.outcome(short)
+        is_long_running = not bed.has_outcome(long)
+        release.set()
+        bed.outcome(long)
+
+    assert is_long_running
+
+
 def test_no_more_threads_are_made_than_there_are_places(tmp_path: Path) -> None:
     lock = threading.Lock()
     now, most = [0], [0]
