@@ -33,8 +33,8 @@ def inboxd_executors() -> Iterable[Executor]:
     """
     Offer executors.
 
-    Called once, when the daemon starts (and by `inboxd validate`, `executors`, `plugins` and
-    `doctor`), on a thread of its own with a time limit of some seconds.
+    Called once, when the daemon starts (and by `inboxd validate` and `doctor`), on a thread of its
+    own with a time limit of some seconds.
     A good answer comes at once: it opens no connection and reads no large file; an executor
     does that when its first attempt runs.
 
