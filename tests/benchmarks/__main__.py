@@ -1,7 +1,7 @@
 """
 How many tasks a second the real daemon runs, from the rename of the file to the last outcome.
 
-    python tests/benchmarks/throughput.py [--count 10000] [--rounds 5] [--executor noop]
+    python -m tests.benchmarks [--count 10000] [--rounds 5] [--executor noop]
 
 The daemon is its own process with its default, durable settings, on a directory of the disk given
 by `--directory` (the system's temporary one unless given). Prints a table in Markdown: medians over
@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from workloads import WORKLOADS, task_file
+from .workloads import WORKLOADS, task_file
 
 
 class RunningDaemon:
