@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,15 @@ __all__ = [
     "mark_of",
     "process_facts",
     "send_signal",
+    "ticks_since_boot",
 ]
 
 #: `comm` may hold anything, also a bracket and a space; what follows the last bracket is fields.
 _AFTER_NAME = b") "
 #: Of `/proc/PID/stat`, counted from the state, which is field 3 in proc(5).
 _STATE, _PARENT, _GROUP, _SESSION, _STARTED = 0, 1, 2, 3, 19
+
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 _MARK = b"INBOXD_RESULT_FILE="
 
@@ -116,6 +120,11 @@ def descendants(pids: Iterable[int]) -> list[int]:
 def boot_id() -> bytes:
     """Return what names this run of the machine: start times count from its beginning."""
     return (_read("/proc/sys/kernel/random/boot_id") or b"unknown").strip()
+
+
+def ticks_since_boot() -> int:
+    """Return the start time that a process started now would have."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND // 1_000_000_000
 
 
 def every_process() -> list[int]:

@@ -20,7 +20,7 @@ from inboxd.running.context import AttemptContext, decoded_object
 from inboxd.running.environment import attempt_variables
 from inboxd.running.outcomes import failed_to_start, raised
 from inboxd.running.paths import attempt_files, make_private_directory, tree_directory
-from inboxd.running.process_table import process_facts
+from inboxd.running.process_table import process_facts, ticks_since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,6 +149,7 @@ class Spawner:
             if line.stdin is not None:
                 opened.append(stdin := _stdin_file(line.stdin))
             failpoint("before_spawn")
+            ticks = ticks_since_boot()
             process = subprocess.Popen(
                 line.argv,
                 stdin=stdin,
@@ -168,8 +169,7 @@ class Spawner:
                 os.close(descriptor)
         failpoint("after_spawn")
         try:
-            facts = process_facts(process.pid)
-            started = 0 if facts is None else facts.started
+            started = _start_time(process.pid, ticks)
             lock.write_leader(process.pid, started)
             failpoint("after_pid")
             pidfd = os.pidfd_open(process.pid)
@@ -187,6 +187,19 @@ class Spawner:
             gives_json=line.stdout == "json",
             limit=limit,
         )
+
+
+def _start_time(pid: int, ticks: int) -> int:
+    """
+    Return the start time of a child that was started after *ticks* and is not waited for yet.
+
+    Within one tick there is only one answer, which spares reading /proc (48 us measured, a tenth
+    of the whole start).
+    """
+    if ticks == ticks_since_boot():
+        return ticks
+    facts = process_facts(pid)
+    return ticks if facts is None else facts.started
 
 
 def kill_at_once(process: subprocess.Popen[bytes]) -> None:

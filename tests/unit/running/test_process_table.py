@@ -17,6 +17,7 @@ from inboxd.running.process_table import (
     mark_of,
     process_facts,
     send_signal,
+    ticks_since_boot,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ def test_a_name_with_brackets_and_blanks_does_not_mislead(
 
     assert facts is not None
     assert (facts.parent, facts.group, facts.session) == (os.getpid(), sleeper.pid, sleeper.pid)
+
+
+def test_a_process_starts_at_the_ticks_of_now() -> None:
+    before = ticks_since_boot()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        after = ticks_since_boot()
+        facts = process_facts(process.pid)
+        process.kill()
+
+    assert facts is not None
+    assert before <= facts.started <= after
 
 
 def test_there_are_no_facts_of_nobody() -> None:
