@@ -51,7 +51,7 @@ class CheckedArray:
     def __init__(
         self,
         envelope: Envelope,
-        ids: Sequence[str],
+        naming: Naming,
         chunks: Sequence[_SeenChunk],
         builder: SpecBuilder,
         warnings: list[Problem],
@@ -65,7 +65,8 @@ class CheckedArray:
         #: The first 100 in the order of the document.
         self.warnings = warnings
         #: By position.
-        self.ids = ids
+        self.ids: Sequence[str] = naming.ids
+        self._parts = naming.parts
         self._chunks = chunks
         self._builder = builder
 
@@ -76,8 +77,8 @@ class CheckedArray:
 
     def specs(self) -> Iterator[TaskSpec]:
         """Yield all tasks in order of position; decodes the file again, chunk by chunk."""
-        for seen in self._chunks:
-            yield from self._builder.specs(seen.chunk, has_own_keys=seen.has_own_keys)
+        for seen, ids in zip(self._chunks, self._parts, strict=True):
+            yield from self._builder.specs(seen.chunk, ids, has_own_keys=seen.has_own_keys)
 
     def batches(self, size: int) -> Iterator[list[TaskSpec]]:
         """Yield all tasks in order of position, *size* at a time; the last may be fewer."""
@@ -156,13 +157,13 @@ class _Check:
         builder = SpecBuilder(
             reader=reader,
             defaults=envelope.defaults,
-            ids=naming.ids,
+            task_count=items.count,
             links=links,
             executors=survey.executors,
             entries=survey.entries,
         )
         warnings, _ = place(outline, self._warnings)
-        return CheckedArray(envelope, naming.ids, seen, builder, warnings)
+        return CheckedArray(envelope, naming, seen, builder, warnings)
 
     def _reader(self, items: Items) -> ChunkReader:
         return ChunkReader(self._data, path=items.path, max_depth=self._limits.max_depth)

@@ -41,7 +41,6 @@ class Links:
 
     def __init__(self, naming: Naming, *, path: Path) -> None:
         self._naming = naming
-        self._index = naming.index
         self._path = path
         self.findings = Findings()
         #: The edges of the task at p are those from `edge_starts[p]` up to `edge_starts[p + 1]`.
@@ -62,13 +61,20 @@ class Links:
 
     def add(self, tasks: Sequence[LinkedTask], first: int) -> None:
         """Take in the tasks of a chunk in which nothing was wrong so far."""
-        starts, edges, ons, find = self.edge_starts, self.edges, self.edge_ons, self._index.get
+        starts, edges, ons, find = (
+            self.edge_starts,
+            self.edges,
+            self.edge_ons,
+            self._naming.given.get,
+        )
         for position, task in enumerate(tasks, first):
             written = task.dependencies
             # The usual task, at half the cost: no parent, one dependency, on an earlier task.
             if not task.parent_id and written and len(written) == 1 and isinstance(written[0], str):
-                before = find(written[0], AMBIGUOUS)
-                if 0 <= before < position:
+                before = find(written[0])
+                if before is None:
+                    before = self._naming.find(written[0])
+                if before is not None and 0 <= before < position:
                     edges.append(before)
                     ons.append(_SUCCESS)
                     starts.append(len(edges))
@@ -113,7 +119,7 @@ class Links:
 
     def _find(self, reference: str, position: int, where: Path) -> int:
         """Return the position that a reference names, -1 when that was reported as wrong."""
-        found = self._index.get(reference)
+        found = self._naming.find(reference)
         if found is not None and found != AMBIGUOUS:
             return found
         path = (*self._path, position, *where)

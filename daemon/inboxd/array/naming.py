@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, cast
 
+from inboxd.array.column import Column
 from inboxd.array.findings import Findings
 from inboxd.array.problem import Finding, Path, ProblemCode, pointer, quoted
 from inboxd.array.survey import AMBIGUOUS, is_id
@@ -21,21 +22,27 @@ class Naming:
 
     def __init__(self, survey: Survey, *, path: Path) -> None:
         self._path = path
-        self._given = survey.id_index
+        #: Positions by the ids that tasks give.
+        self.given = survey.id_index
         self._names = survey.name_index
         self._given_names = survey.names
         self.findings = Findings()
         self._made: dict[str, int] = {}
+        #: By chunk.
+        self.parts: list[tuple[str, ...]] = []
+        first = 0
+        for ids, names in zip(survey.ids, survey.names, strict=True):
+            self.parts.append(self._whole(ids, names, first))
+            first += len(ids)
         #: By position.
-        self.ids: list[str] = [
-            self._default_id(position) if task_id is None else task_id
-            for position, task_id in enumerate(survey.ids)
-        ]
-        #: The position of the task that a reference names, `AMBIGUOUS` where several have the
-        #: name: an id of the file, else a name. Mostly there are only given ids, and no copy.
-        self.index: dict[str, int] = self._given
-        if self._made or self._names:
-            self.index = {**self._names, **self._made, **self._given}
+        self.ids = Column(self.parts)
+
+    def find(self, reference: str) -> int | None:
+        """Return the position that a reference names; `AMBIGUOUS`; None where it names nothing."""
+        position = self.given.get(reference)
+        if position is None:
+            position = self._made.get(reference)
+        return self._names.get(reference) if position is None else position
 
     def not_found(self, reference: str, path: Path) -> Finding:
         """Say that a reference names nothing."""
@@ -43,14 +50,14 @@ class Naming:
             code=ProblemCode.UNKNOWN_REFERENCE,
             path=path,
             message=f"no task {quoted(reference)} in this file",
-            hint=did_you_mean(reference, chain(self._given, self._made, self._names)),
+            hint=did_you_mean(reference, chain(self.given, self._made, self._names)),
         )
 
     def ambiguous(self, reference: str, path: Path) -> Finding:
         """Say that a reference names several tasks, and which."""
         having = [
             pointer((*self._path, position))
-            for position, name in enumerate(self._given_names)
+            for position, name in enumerate(chain.from_iterable(self._given_names))
             if name == reference
         ]
         shown = ", ".join(having[:3]) + (", …" if len(having) > 3 else "")
@@ -61,27 +68,41 @@ class Naming:
             hint="refer to one by its id",
         )
 
-    def _default_id(self, position: int) -> str:
+    def _whole(
+        self, ids: tuple[str | None, ...], names: tuple[str | None, ...], first: int
+    ) -> tuple[str, ...]:
+        """Return the ids of a chunk with default ones where tasks give none."""
+        if None not in ids:
+            return cast("tuple[str, ...]", ids)
+        return tuple(
+            self._default_id(names[index], first + index) if task_id is None else task_id
+            for index, task_id in enumerate(ids)
+        )
+
+    def _default_id(self, name: str | None, position: int) -> str:
         """
         Return the id of a task that gives none.
 
         Its name, where no other task is called so and it has the form of an id; else its place.
         """
-        name = self._given_names[position]
         wanted = f"task-{position + 1}"
         if name is not None and is_id(name) and self._names.get(name) == position:
-            holder = self._given.get(name)
+            holder = self.given.get(name)
             # A task without a name of its own is called what its id is.
-            if holder is None or self._given_names[holder] is not None:
+            if holder is None or self._has_own_name(holder):
                 wanted = name
-        if wanted in self._given or wanted in self._made:
+        if wanted in self.given or wanted in self._made:
             self._report_clash(wanted, position)
         else:
             self._made[wanted] = position
         return wanted
 
+    def _has_own_name(self, position: int) -> bool:
+        name = next(islice(chain.from_iterable(self._given_names), position, None))
+        return name is not None
+
     def _report_clash(self, task_id: str, position: int) -> None:
-        other = self._given.get(task_id, self._made.get(task_id, AMBIGUOUS))
+        other = self.given.get(task_id, self._made.get(task_id, AMBIGUOUS))
         self.findings.add(
             Finding(
                 code=ProblemCode.DUPLICATE_ID,

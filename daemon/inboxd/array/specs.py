@@ -39,28 +39,34 @@ class SpecBuilder:
         *,
         reader: ChunkReader,
         defaults: Defaults,
-        ids: Sequence[str],
+        task_count: int,
         links: Links,
         executors: Sequence[int],
         entries: Sequence[ExecutorEntry],
     ) -> None:
         self._reader = reader
         self._defaults = defaults
-        self._ids = ids
         self._links = links
         self._executors = executors
         priority = defaults.stored.priority
         self._priority = 2 if priority is UNSET else priority
         self._entries = entries
-        self._has_dependants = bytearray(len(ids))
+        self._has_dependants = bytearray(task_count)
         for before in links.edges:
             self._has_dependants[before] = 1
         self._decoder = msgspec.json.Decoder(list[StoredTask])
         self._own_decoder = msgspec.json.Decoder(list[dict[str, Raw]])
         self._encoder = msgspec.json.Encoder()
 
-    def specs(self, chunk: Chunk, *, has_own_keys: bool) -> Iterator[TaskSpec]:
-        """Yield the specs of one chunk, in order of position."""
+    def specs(self, chunk: Chunk, ids: Sequence[str], *, has_own_keys: bool) -> Iterator[TaskSpec]:
+        """
+        Yield the specs of one chunk, in order of position.
+
+        Args:
+            chunk: one of the array's.
+            ids: of its tasks.
+            has_own_keys: some of its tasks have keys that begin with `x-`.
+        """
         text = self._reader.text(chunk)
         own: Iterable[dict[str, Raw] | None] = [None] * chunk.count
         if has_own_keys:
@@ -69,11 +75,13 @@ class SpecBuilder:
                 for task in self._own_decoder.decode(text)
             ]
         tasks = self._decoder.decode(text)
-        for position, (task, own_keys) in enumerate(zip(tasks, own, strict=True), chunk.first):
-            yield self._spec(task, position, own_keys)
+        rows = zip(tasks, ids, own, strict=True)
+        for position, (task, task_id, own_keys) in enumerate(rows, chunk.first):
+            yield self._spec(task, task_id, position, own_keys)
 
-    def _spec(self, task: StoredTask, position: int, own_keys: dict[str, Raw] | None) -> TaskSpec:
-        task_id = self._ids[position]
+    def _spec(
+        self, task: StoredTask, task_id: str, position: int, own_keys: dict[str, Raw] | None
+    ) -> TaskSpec:
         entry = self._entries[self._executors[position]]
         parent = self._links.parents[position]
         spec = TaskSpec(

@@ -62,10 +62,10 @@ class Survey:
         self._named = Executors(catalog)
         self.findings = Findings()
         self.warnings = Findings()
-        #: As given; None where the task has no good one.
-        self.ids: list[str | None] = []
-        #: As given; None where it is the id.
-        self.names: list[str | None] = []
+        #: By chunk (see `column`), as given; None where the task has no good one.
+        self.ids: list[tuple[str | None, ...]] = []
+        #: By chunk, as given; None where it is the id.
+        self.names: list[tuple[str | None, ...]] = []
         self.id_index: dict[str, int] = {}
         self.name_index: dict[str, int] = {}
         #: Numbers of `entries`.
@@ -80,9 +80,10 @@ class Survey:
     def add(self, chunk: Chunk, decoded: DecodedChunk) -> bool:
         """Take the tasks of the next chunk in; return whether one of them names another task."""
         self.findings.extend(decoded.findings)
-        given: list[str] = []
+        ids: list[str | None] = []
+        names: list[str | None] = []
         has_links = False
-        ids, names, executors = self.ids, self.names, self.executors
+        executors = self.executors
         default_schema = self._defaults.schemas is not UNSET
         for position, task in enumerate(decoded.tasks, chunk.first):
             bad = decoded.bad_fields(position - chunk.first) if decoded.bad else _NOTHING
@@ -93,7 +94,6 @@ class Survey:
                     self.findings.add(_missing_name((*self._path, position)))
             else:
                 ids.append(task_id)
-                given.append(task_id)
                 if self.id_index.setdefault(task_id, position) != position:
                     self._report_duplicate(task_id, position)
             if name is UNSET or name == task_id:
@@ -116,15 +116,17 @@ class Survey:
                 self._check_executor_id(task.params, (*self._path, position))
             if not decoded.is_plain:
                 self._look_closer(task, position, bad)
-        self._check_ids(given, chunk.first)
+        self.ids.append(tuple(ids))
+        self.names.append(tuple(names))
+        self._check_ids(ids, chunk.first)
         return has_links
 
-    def _check_ids(self, given: list[str], first: int) -> None:
+    def _check_ids(self, ids: list[str | None], first: int) -> None:
+        given = [task_id for task_id in ids if task_id is not None]
         joined = "\n".join(given) + "\n" if given else ""
         if joined.count("\n") == len(given) and _IDS.fullmatch(joined):
             return
-        for position in range(first, len(self.ids)):
-            task_id = self.ids[position]
+        for position, task_id in enumerate(ids, first):
             if task_id is not None and not is_id(task_id):
                 self.findings.add(_invalid_id(task_id, (*self._path, position, "id")))
 
