@@ -1,24 +1,66 @@
-"""Reading what a command left in its files when it is over, and removing those that are."""
+"""The end of a command: its files read, kept within their bounds, and made its outcome."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import stat
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from inboxd.running.command_outcome import CommandEnd, tail_bytes
+from inboxd.running.command_outcome import (
+    CommandEnd,
+    command_outcome,
+    command_result,
+    tail_bytes,
+)
 from inboxd.running.logs import bound_log, log_tail
+from inboxd.running.outcomes import CUT, raised, timed_out
 
 if TYPE_CHECKING:
+    from inboxd.config.settings import RunSettings
     from inboxd.running.paths import AttemptFiles
+    from inboxd.running.spawn import RunningCommand
+    from inboxd.task import Outcome
 
-__all__ = ["read_end", "remove_what_is_over"]
+__all__ = ["bound_outputs", "outcome_of", "read_end", "remove_what_is_over"]
+
+logger = logging.getLogger(__name__)
 
 #: Not through a link, and without waiting for the writer of a FIFO.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def outcome_of(command: RunningCommand, settings: RunSettings) -> Outcome:
+    """Return the outcome of a command whose leader is over; its outputs are bounded by it."""
+    try:
+        if command.is_cut:
+            bound_outputs(command.files, max_bytes=settings.max_output_bytes)
+            return CUT
+        end = read_end(
+            command.files,
+            status=command.status,
+            gives_json=command.gives_json,
+            max_result_bytes=settings.max_result_bytes,
+            max_output_bytes=settings.max_output_bytes,
+        )
+        if command.is_timed_out and command.limit is not None:
+            return timed_out(command.limit, result=command_result(end))
+        return command_outcome(end, max_result_bytes=settings.max_result_bytes)
+    except Exception as error:  # the outer door of one attempt
+        logger.exception(
+            "end of attempt unreadable",
+            extra={"event": "attempt_end_unreadable", "task": command.attempt.task_id},
+        )
+        return raised(error)
+
+
+def bound_outputs(files: AttemptFiles, *, max_bytes: int) -> None:
+    """Drop the middle of outputs that are over their bound; what prevents it is logged."""
+    for path in (files.out, files.err):
+        _bounded_size(path, max_bytes)
 
 
 def read_end(
@@ -53,7 +95,7 @@ def read_end(
 
 def remove_what_is_over(files: AttemptFiles) -> None:
     """
-    Remove the result file, which is in the store by now.
+    Remove the result file, which is part of the outcome by now.
 
     Outputs stay, empty ones too: a follower may have them open, and removing a file for each
     command costs more than keeping it until the tree is removed (see inboxd.running.locks).
@@ -62,14 +104,26 @@ def remove_what_is_over(files: AttemptFiles) -> None:
         os.unlink(files.result)  # noqa: PTH108 - a string, see AttemptFiles
 
 
-def _tail(path: str, most: int, max_output_bytes: int) -> tuple[bytes, bool]:
+def _bounded_size(path: str, max_bytes: int) -> int:
+    """Return the size of an output, with its middle dropped if it is over the bound."""
     try:
         size = os.lstat(path).st_size
+        if size > max_bytes:
+            bound_log(path, max_bytes=max_bytes)
     except FileNotFoundError:
-        return b"", False  # the command removed it
-    if size > max_output_bytes:
-        bound_log(path, max_bytes=max_output_bytes)
-    return log_tail(path, size=size, most=most)
+        return 0  # the command removed it
+    except OSError:
+        logger.warning(
+            "output not bounded",
+            exc_info=True,
+            extra={"event": "output_not_bounded", "path": path},
+        )
+        return 0
+    return size
+
+
+def _tail(path: str, most: int, max_output_bytes: int) -> tuple[bytes, bool]:
+    return log_tail(path, size=_bounded_size(path, max_output_bytes), most=most)
 
 
 def _document(path: str, max_bytes: int) -> tuple[bytes, int | None] | None:

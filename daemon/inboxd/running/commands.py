@@ -56,7 +56,7 @@ class CommandAttempts:
         self._queue: SimpleQueue[tuple[Attempt, float | None] | None] = SimpleQueue()
         self._locks = AttemptLocks(state)
         self._supervisor = CommandSupervisor(
-            settings=settings, locks=self._locks, report=report, clock=clock
+            settings=settings, state=state, locks=self._locks, report=report, clock=clock
         )
         self._spawner: Spawner | None = None
         self._threads: list[threading.Thread] = []

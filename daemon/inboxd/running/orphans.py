@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 from inboxd.running.process_table import (
@@ -21,28 +22,38 @@ from inboxd.running.process_table import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from inboxd.running.spawn import RunningCommand
 
 __all__ = ["Orphans"]
 
 
+#: A process has no environment for a moment while it becomes another program (execve(2)), so one
+#: that nothing is known of is looked at again before it counts as hiding.
+_LOOKS_AT_A_NEW_ONE = 3
+_EXEC_SECONDS = 0.002
+
+
 class _Orphan:
     """One adopted process."""
 
-    __slots__ = ("facts", "owners")
+    __slots__ = ("facts", "is_known", "owners")
 
     def __init__(self, facts: ProcessFacts, owners: set[RunningCommand]) -> None:
         self.facts = facts
         #: Whose it can be: one when it is known; all that ran when it was first seen when it hides
         #: everything that would tell. A command that ends is taken out.
         self.owners = owners
+        self.is_known = False
 
 
 class Orphans:
     """The adopted children; for the supervisor's thread alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Path | str) -> None:
+        #: What the marks of all attempts of this daemon begin with.
+        self._marks = f"{state}/attempts/"
         self._orphans: dict[int, _Orphan] = {}
         self._session = os.getsid(0)
         self._adopted = Adopted()
@@ -105,22 +116,36 @@ class Orphans:
         facts = process_facts(pid)
         if facts is None or facts.session == self._session:
             return
-        known = self._orphans.get(pid)
-        if known is not None and known.facts.started == facts.started:
-            return
-        owner = _owner(facts, commands)
-        self._orphans[pid] = _Orphan(facts, set(commands) if owner is None else {owner})
+        orphan = self._orphans.get(pid)
+        is_new = orphan is None or orphan.facts.started != facts.started
+        if orphan is None or is_new:
+            orphan = self._orphans[pid] = _Orphan(facts, set(commands))
+        for _ in range(_LOOKS_AT_A_NEW_ONE if is_new else 1):
+            if orphan.is_known:
+                return
+            if (owners := self._owners(facts, commands)) is not None:
+                orphan.owners = owners
+                orphan.is_known = True
+            elif is_new:
+                time.sleep(_EXEC_SECONDS)
 
+    def _owners(
+        self, facts: ProcessFacts, commands: Collection[RunningCommand]
+    ) -> set[RunningCommand] | None:
+        """
+        Return whose a process is: by its session, its mark, or the lock that it inherited.
 
-def _owner(facts: ProcessFacts, commands: Collection[RunningCommand]) -> RunningCommand | None:
-    """Return whose a process is: by its session, by the marks in its environment, by its lock."""
-    for command in commands:
-        if command.pid == facts.session and command.started <= facts.started:
-            return command
-    mark = mark_of(facts.pid)
-    for command in commands:
-        if command.files.result == mark:
-            return command
-    locks = {command.lock.identity: command for command in commands}
-    held = holds_file(facts.pid, locks)
-    return None if held is None else locks[held]
+        None when nothing tells; an empty set when it carries the mark of an attempt that is over.
+        """
+        for command in commands:
+            if command.pid == facts.session and command.started <= facts.started:
+                return {command}
+        mark = mark_of(facts.pid)
+        for command in commands:
+            if command.files.result == mark:
+                return {command}
+        if mark is not None and mark.startswith(self._marks):
+            return set()
+        locks = {command.lock.identity: command for command in commands}
+        held = holds_file(facts.pid, locks)
+        return None if held is None else {locks[held]}

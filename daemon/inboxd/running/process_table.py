@@ -22,6 +22,7 @@ __all__ = [
     "boot_id",
     "descendants",
     "every_process",
+    "exit_status",
     "holds_file",
     "mark_of",
     "process_facts",
@@ -66,6 +67,17 @@ def process_facts(pid: int) -> ProcessFacts | None:
         int(fields[_SESSION]),
         int(fields[_STARTED]),
     )
+
+
+def exit_status(pidfd: int) -> int | None:
+    """Wait for a child that is over: its status as `subprocess` says it, None if it is lost."""
+    try:
+        end = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if end is None:
+        return None
+    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
 
 
 class Adopted:

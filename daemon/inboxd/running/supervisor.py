@@ -18,16 +18,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from inboxd.running.command_end import read_end, remove_what_is_over
-from inboxd.running.command_outcome import command_outcome, command_result
+from inboxd.running.command_end import bound_outputs, outcome_of, remove_what_is_over
 from inboxd.running.ending import Ending
-from inboxd.running.logs import bound_log
 from inboxd.running.orphans import Orphans
-from inboxd.running.outcomes import CUT, raised, timed_out
+from inboxd.running.process_table import exit_status
 from inboxd.task import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
@@ -56,11 +55,13 @@ class CommandSupervisor:
         self,
         *,
         settings: RunSettings,
+        state: Path,
         locks: AttemptLocks,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
     ) -> None:
         self._settings = settings
+        self._state = state
         self._locks = locks
         self._report = report
         self._clock = clock
@@ -85,7 +86,7 @@ class CommandSupervisor:
         if self._thread is not None:
             return
         self._epoll = select.epoll()
-        self._orphans = Orphans()
+        self._orphans = Orphans(self._state)
         self._wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake_up, select.EPOLLIN)
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
@@ -196,7 +197,7 @@ class CommandSupervisor:
         with self._lock:
             command = self._watched.pop(descriptor)
         self._ended[command] = None
-        command.status = _exit_status(descriptor)
+        command.status = exit_status(descriptor)
         command.has_ended = True
         # Popen must not wait for it a second time: its number may be another's by then.
         command.process.returncode = command.status or 0
@@ -212,7 +213,7 @@ class CommandSupervisor:
         elif self._orphans and self._orphans.of(command):
             self._begin_ending(command, now)
             if command.status == 0:
-                outcome = self._outcome(command)
+                outcome = outcome_of(command, self._settings)
                 if isinstance(outcome, Completed):
                     self._say(command, outcome)
         else:
@@ -277,7 +278,7 @@ class CommandSupervisor:
         self._tick_at = now + _TICK_SECONDS
         most = self._settings.max_output_bytes
         for command in self._commands_left():
-            _bound_outputs(command, most)
+            bound_outputs(command.files, max_bytes=most)
         self._orphans.look(self._commands_left)
         for facts in self._orphans.without_owner():
             if facts.pid not in self._endings:
@@ -287,7 +288,6 @@ class CommandSupervisor:
                     now=now,
                     grace_seconds=self._settings.grace_seconds,
                 )
-
         with self._lock:
             # Limits of commands that are over leave the heap by themselves only when they are due.
             if len(self._limits) > 2 * len(self._watched) + _SPARE_LIMITS:
@@ -299,61 +299,13 @@ class CommandSupervisor:
         self._ended.pop(command, None)
         self._orphans.forget(command)
         if not command.is_reported:
-            self._say(command, self._outcome(command))
+            self._say(command, outcome_of(command, self._settings))
         remove_what_is_over(command.files)
         self._locks.give_back(command.lock.slot)
 
     def _say(self, command: RunningCommand, outcome: Outcome) -> None:
         command.is_reported = True
         self._outcomes.append((command.attempt, outcome, self._clock.now_micros()))
-
-    def _outcome(self, command: RunningCommand) -> Outcome:
-        most = self._settings.max_result_bytes
-        try:
-            if command.is_cut:
-                return CUT
-            end = read_end(
-                command.files,
-                status=command.status,
-                gives_json=command.gives_json,
-                max_result_bytes=most,
-                max_output_bytes=self._settings.max_output_bytes,
-            )
-            if command.is_timed_out and command.limit is not None:
-                return timed_out(command.limit, result=command_result(end))
-            return command_outcome(end, max_result_bytes=most)
-        except Exception as error:  # the outer door of one attempt
-            logger.exception(
-                "end of attempt unreadable",
-                extra={"event": "attempt_end_unreadable", "task": command.attempt.task_id},
-            )
-            return raised(error)
-
-
-def _exit_status(pidfd: int) -> int | None:
-    """Return the status of a process that is over, as `subprocess` says it; None if it is lost."""
-    try:
-        end = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-    except ChildProcessError:
-        return None
-    if end is None:
-        return None
-    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
-
-
-def _bound_outputs(command: RunningCommand, max_bytes: int) -> None:
-    for path in (command.files.out, command.files.err):
-        try:
-            if os.lstat(path).st_size > max_bytes:
-                bound_log(path, max_bytes=max_bytes)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            logger.warning(
-                "output not bounded",
-                exc_info=True,
-                extra={"event": "output_not_bounded", "path": path},
-            )
 
 
 def _warn_of_survivors(command: RunningCommand | None, left: list[ProcessFacts]) -> None:
