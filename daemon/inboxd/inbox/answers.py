@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from inboxd.errors import InboxdError
 from inboxd.failpoints import failpoint
-from inboxd.inbox.answer_files import finish_answer, unfinished_answer
+from inboxd.inbox.answer_files import AnswerFiles
 from inboxd.inbox.file_names import RESULT_SUFFIX
 from inboxd.inbox.look import RETRY_SECONDS
 from inboxd.inbox.writer import WriteUnfinished, result_of
 from inboxd.store.intake import clear_results, owed_results, trees_owing_results
-from inboxd.store.result_document import write_result_document
+from inboxd.store.result_document import small_result_documents, write_result_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from inboxd.inbox.writer import Writer
     from inboxd.store.intake import Connection, OwedResult
     from inboxd.store.reader import StoreReader
+    from inboxd.store.views import TreeView
 
 __all__ = ["Answers"]
 
@@ -158,13 +159,16 @@ class Answers:
     def _pay(self, results: ResultsDirectory, trees: Sequence[int]) -> None:
         """Write the results of some trees; what cannot be written now stays owed."""
         failpoint("before_result")
-        written = self._write_unfinished(results, trees)
+        with AnswerFiles(results.descriptor, results.group) as files:
+            written = self._write_unfinished(files, trees)
+            files.sync()
+        failpoint("after_result_sync")
         named: list[OwedResult] = []
         try:
             # The names are read where they may change: between this and the renames nobody
             # moves earlier answers aside.
             for result in self._write(lambda connection: self._read_names(connection, trees)):
-                if result.id in written and self._finish(results, result):
+                if result.id in written and self._finish(files, result):
                     named.append(result)
                     failpoint("after_result")
         finally:
@@ -173,19 +177,19 @@ class Answers:
         failpoint("before_results_paid")
         self._write(lambda connection: clear_results(connection, named, trees))
 
-    def _write_unfinished(self, results: ResultsDirectory, trees: Sequence[int]) -> set[int]:
+    def _write_unfinished(self, files: AnswerFiles, trees: Sequence[int]) -> set[int]:
         """Write each result under a name of its own for now; return the drops they are for."""
         with self._reader.transaction() as connection:
             owed = owed_results(connection, trees)
         views = self._reader.trees_by_number(trees)
+        documents = small_result_documents(self._reader, views.values())
         written: set[int] = set()
         for result in owed:
             view = views.get(result.tree)
             if view is None or view.ended_at is None:
                 continue  # it was made to run again meanwhile
             try:
-                with unfinished_answer(results.descriptor, result.claim, results.group) as file:
-                    write_result_document(self._reader, view, file.write)
+                self._write_one(files, result, view, documents.get(result.tree))
             except (OSError, InboxdError) as error:  # the others are written all the same
                 self._fail(error)
                 continue
@@ -193,9 +197,18 @@ class Answers:
             failpoint("after_result_written")
         return written
 
-    def _finish(self, results: ResultsDirectory, result: OwedResult) -> bool:
+    def _write_one(
+        self, files: AnswerFiles, result: OwedResult, view: TreeView, document: bytes | None
+    ) -> None:
+        if document is not None:
+            files.add(result.claim, document)
+            return
+        with files.adding(result.claim) as write:
+            write_result_document(self._reader, view, write)
+
+    def _finish(self, files: AnswerFiles, result: OwedResult) -> bool:
         try:
-            finish_answer(results.descriptor, result.claim, result.answer_name + RESULT_SUFFIX)
+            files.finish(result.claim, result.answer_name + RESULT_SUFFIX)
         except OSError as error:  # the others are finished all the same
             self._fail(error)
             return False

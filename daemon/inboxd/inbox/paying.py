@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from inboxd.failpoints import failpoint
-from inboxd.inbox.answer_files import move_aside, move_file, write_answer
+from inboxd.inbox.answer_files import AnswerFiles, move_aside, move_file
 from inboxd.inbox.file_names import claimed_name, placed_name
 from inboxd.inbox.receipts import receipt_document, receipt_name
 from inboxd.inbox.writer import result_of
@@ -83,17 +83,7 @@ class ReceiptPayer:
             Exception: the store could not be written.
         """
         self._move_aside(opened, owed)
-        for debt in owed:
-            directory = opened.rejected if debt.tree_id is None else opened.accepted
-            failpoint("before_receipt")
-            write_answer(
-                directory,
-                receipt_name(debt.answer_name),
-                receipt_document(debt),
-                key=debt.claim,
-                group=opened.group,
-            )
-            failpoint("after_receipt")
+        self._write_receipts(opened, owed)
         for debt in owed:
             self._move_file(opened, debt)
         for directory in (opened.accepted, opened.rejected, opened.claimed):
@@ -103,6 +93,23 @@ class ReceiptPayer:
         self._clearing.append(
             self._writer.write(lambda connection: clear_receipts(connection, numbers))
         )
+
+    def _write_receipts(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
+        with (
+            AnswerFiles(opened.accepted, opened.group) as accepted,
+            AnswerFiles(opened.rejected, opened.group) as rejected,
+        ):
+            for debt in owed:
+                failpoint("before_receipt")
+                files = rejected if debt.tree_id is None else accepted
+                files.add(debt.claim, receipt_document(debt))
+            failpoint("before_receipt_sync")
+            accepted.sync()
+            rejected.sync()
+            for debt in owed:
+                files = rejected if debt.tree_id is None else accepted
+                files.finish(debt.claim, receipt_name(debt.answer_name))
+                failpoint("after_receipt")
 
     def _move_aside(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
         moving = [debt for debt in owed if debt.moves]

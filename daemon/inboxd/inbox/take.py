@@ -58,6 +58,9 @@ T = TypeVar("T")
 _MOST_TASKS_TOGETHER = SMALL_TREE
 _MOST_BYTES_TOGETHER = 8 * 1024 * 1024
 
+#: A work is given to the store's thread whole: some milliseconds for so many files of a few tasks.
+_FILES_A_WORK = 64
+
 #: Chunks of a large array that are under way at one time: one is written, the next one decoded.
 _CHUNKS_AHEAD = 2
 
@@ -216,17 +219,34 @@ class FileTaker:
         if not files:
             return
         failpoint("before_commit")
-        futures = [(file.claim, self._writer.write(file.work)) for file in files]
+        groups = [
+            files[start : start + _FILES_A_WORK] for start in range(0, len(files), _FILES_A_WORK)
+        ]
+        futures = [(group, self._writer.write(_work_of(group))) for group in groups]
         owed: list[OwedReceipt] = []
-        for claim, future in futures:
+        for group, future in futures:
             try:
-                owed.append(result_of(future, self._stopping))
+                recorded: list[OwedReceipt] = result_of(future, self._stopping)
+            except WriteUnfinished:
+                raise
+            except Exception:
+                logger.debug("one of several files cannot be recorded", exc_info=True)
+                recorded = self._record_singly(group, taken)
+            owed.extend(recorded)
+        failpoint("after_commit")
+        self._answer(opened, owed)
+
+    def _record_singly(self, files: Sequence[_Small], taken: Taken) -> list[OwedReceipt]:
+        """Record each of *files* by itself, since one of them spoils the work of all."""
+        owed: list[OwedReceipt] = []
+        for file in files:
+            try:
+                owed.append(self._write(file.work))
             except WriteUnfinished:
                 raise
             except Exception as error:  # the door of one file: the others go on
-                self._fail(claim, taken, error)
-        failpoint("after_commit")
-        self._answer(opened, owed)
+                self._fail(file.claim, taken, error)
+        return owed
 
     def _take_large(self, opened: OpenInbox, large: _Large, taken: Taken) -> None:
         try:
@@ -283,6 +303,10 @@ class FileTaker:
             },
             exc_info=error,
         )
+
+
+def _work_of(files: Sequence[_Small]) -> Callable[[Connection], list[OwedReceipt]]:
+    return lambda connection: [file.work(connection) for file in files]
 
 
 def _chunk_work(tree: int, specs: Sequence[TaskSpec]) -> Callable[[Connection], None]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.errors import StoreError
+from inboxd.store.statements import execute, execute_many, fetch, fetch_one
 from inboxd.store.tables import TaskFlag, TaskState
 from inboxd.task import Delivery, EdgeOn, Join
 
@@ -41,10 +43,10 @@ _EDGE_NUMBERS = {on: number for number, on in enumerate(EDGE_ONS)}
 
 _INSERT_TREE = """
 INSERT INTO trees (public_id, name, file_name, sha256, owner, idempotency_key, user_id, other,
-    strict_priority, first_task, task_count, received_at, open)
+    strict_priority, first_task, task_count, received_at, open, accepted_at, acceptance)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
     (SELECT coalesce((SELECT first_task + task_count FROM trees ORDER BY id DESC LIMIT 1), 1)),
-    ?, ?, ?)
+    ?, ?, ?, ?, ?)
 RETURNING id, first_task
 """
 
@@ -86,15 +88,18 @@ class TreeHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 def reserve_tree(connection: Connection, header: TreeHeader) -> int:
     """Insert the row of a tree that is not accepted yet, and return its internal number."""
-    return _insert_tree(connection, header)[0]
+    return _insert_tree(connection, header, accepted_at=None, acceptance=None)[0]
 
 
 def insert_tasks(connection: Connection, tree: int, specs: Sequence[TaskSpec]) -> None:
     """Insert a chunk of the tasks of a large tree, parked; at most `SMALL_TREE` of them."""
-    row = connection.exec_driver_sql(
+    row = fetch_one(
+        connection,
         "SELECT first_task, strict_priority FROM trees WHERE id = ? AND accepted_at IS NULL",
         (tree,),
-    ).one()
+    )
+    if row is None:
+        raise StoreError(f"tree {tree} is accepted or gone: it takes no more tasks")
     _insert_specs(
         connection, tree, specs, first=row[0], strict=bool(row[1]), accepted_at=None, acceptance=0
     )
@@ -111,7 +116,8 @@ def accept_tree(connection: Connection, tree: int, now: int) -> None:
             or a later one, since acceptance times only rise.
     """
     acceptance, accepted_at = _next_acceptance(connection, now)
-    connection.exec_driver_sql(
+    execute(
+        connection,
         "UPDATE trees SET accepted_at = ?, acceptance = ? WHERE id = ? AND accepted_at IS NULL",
         (accepted_at, acceptance, tree),
     )
@@ -121,12 +127,8 @@ def insert_small_tree(
     connection: Connection, header: TreeHeader, specs: Sequence[TaskSpec], now: int
 ) -> int:
     """Insert and accept a tree of at most `SMALL_TREE` tasks, and return its internal number."""
-    tree, first = _insert_tree(connection, header)
     acceptance, accepted_at = _next_acceptance(connection, now)
-    connection.exec_driver_sql(
-        "UPDATE trees SET accepted_at = ?, acceptance = ? WHERE id = ?",
-        (accepted_at, acceptance, tree),
-    )
+    tree, first = _insert_tree(connection, header, accepted_at=accepted_at, acceptance=acceptance)
     _insert_specs(
         connection, tree, specs, first=first, strict=header.strict_priority,
         accepted_at=accepted_at, acceptance=acceptance,
@@ -136,24 +138,25 @@ def insert_small_tree(
 
 def delete_unaccepted_trees(connection: Connection) -> int:
     """Delete what a crash left of trees that were never accepted; return how many trees."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT id, first_task, first_task + task_count FROM trees"
-        " WHERE ended_at IS NULL AND accepted_at IS NULL"
-    ).fetchall()
+        " WHERE ended_at IS NULL AND accepted_at IS NULL",
+    )
     for tree, first, end in rows:
-        connection.exec_driver_sql(
-            "DELETE FROM edges WHERE dependency >= ? AND dependency < ?", (first, end)
-        )
-        connection.exec_driver_sql(
-            "DELETE FROM task_details WHERE task >= ? AND task < ?", (first, end)
-        )
-        connection.exec_driver_sql("DELETE FROM tasks WHERE id >= ? AND id < ?", (first, end))
-        connection.exec_driver_sql("DELETE FROM trees WHERE id = ?", (tree,))
+        tasks = (first, end)
+        execute(connection, "DELETE FROM edges WHERE dependency >= ? AND dependency < ?", tasks)
+        execute(connection, "DELETE FROM task_details WHERE task >= ? AND task < ?", tasks)
+        execute(connection, "DELETE FROM tasks WHERE id >= ? AND id < ?", tasks)
+        execute(connection, "DELETE FROM trees WHERE id = ?", (tree,))
     return len(rows)
 
 
-def _insert_tree(connection: Connection, header: TreeHeader) -> tuple[int, int]:
-    row = connection.exec_driver_sql(
+def _insert_tree(
+    connection: Connection, header: TreeHeader, *, accepted_at: int | None, acceptance: int | None
+) -> tuple[int, int]:
+    row = fetch_one(
+        connection,
         _INSERT_TREE,
         (
             header.public_id,
@@ -168,13 +171,16 @@ def _insert_tree(connection: Connection, header: TreeHeader) -> tuple[int, int]:
             header.task_count,
             header.received_at,
             header.task_count,
+            accepted_at,
+            acceptance,
         ),
-    ).one()
+    )
+    assert row is not None  # noqa: S101 - an INSERT that does not raise returns its row
     return row[0], row[1]
 
 
 def _next_acceptance(connection: Connection, now: int) -> tuple[int, int]:
-    last = connection.exec_driver_sql(_LAST_ACCEPTANCE).one_or_none()
+    last = fetch_one(connection, _LAST_ACCEPTANCE)
     if last is None:
         return 1, now
     return last[0] + 1, max(now, last[1] + 1)
@@ -220,11 +226,11 @@ def _insert_specs(
             details.append((number, _text(spec.inputs), _text(spec.params), _text(spec.other)))
         for edge in spec.edges:
             edges.append((first + edge.dependency, number, _EDGE_NUMBERS[edge.on]))
-    connection.exec_driver_sql(_INSERT_TASK, tasks)
+    execute_many(connection, _INSERT_TASK, tasks)
     if details:
-        connection.exec_driver_sql(_INSERT_DETAILS, details)
+        execute_many(connection, _INSERT_DETAILS, details)
     if edges:
-        connection.exec_driver_sql(_INSERT_EDGE, edges)
+        execute_many(connection, _INSERT_EDGE, edges)
 
 
 def _unmet(spec: TaskSpec) -> int:

@@ -12,6 +12,8 @@ import msgspec
 from sqlalchemy import Connection
 
 from inboxd.clock import rfc3339_micros
+from inboxd.errors import StoreError
+from inboxd.store.statements import execute, execute_many, fetch, fetch_one
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -44,7 +46,10 @@ MOST_LISTED_TASKS = 10_000
 
 _encode = msgspec.json.encode
 
-_MOVES = msgspec.json.Decoder(tuple[tuple[bytes, bytes], ...])
+#: Pairs (from, to) of answer names.
+_Moves = tuple[tuple[bytes, bytes], ...]
+
+_DECODER = msgspec.json.Decoder(_Moves)
 
 _OWED_RECEIPT = """
 SELECT i.id, i.claim, i.file_name, i.answer_name, i.duplicate, i.received_at, i.sha256, i.receipt,
@@ -56,6 +61,7 @@ _INSERT = """
 INSERT INTO intake (claim, file_name, answer_name, tree, duplicate, received_at, sha256, receipt,
     moves, owes_receipt)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+ON CONFLICT (answer_name) DO NOTHING
 RETURNING id
 """
 
@@ -117,7 +123,7 @@ class OwedReceipt(msgspec.Struct, frozen=True, kw_only=True):
     #: JSON; see `Drop`.
     problems: bytes
     #: (from, to): answer names to be moved aside first, in this order.
-    moves: tuple[tuple[bytes, bytes], ...]
+    moves: _Moves
     #: The tree's public id; None: rejected.
     tree_id: str | None
     tree_name: str | None
@@ -146,74 +152,68 @@ class KeyHolder(msgspec.Struct, frozen=True):
 
 def find_key_holder(connection: Connection, owner: int, key: str) -> KeyHolder | None:
     """Return the tree that holds *key* for the user *owner*; None when the key is free."""
-    row = connection.exec_driver_sql(
+    row = fetch_one(
+        connection,
         "SELECT id, public_id, sha256 FROM trees WHERE owner = ? AND idempotency_key = ?"
         " AND accepted_at IS NOT NULL AND status NOT IN ('failed', 'cancelled')"
         " ORDER BY id DESC LIMIT 1",
         (owner, key),
-    ).one_or_none()
-    return None if row is None else KeyHolder(row[0], row[1], row[2])
+    )
+    return None if row is None else KeyHolder(*row)
 
 
 def find_recorded(connection: Connection, claim: str) -> OwedReceipt | None:
     """Return what the drop with this claim owes, or owed; None when it is not recorded."""
-    owed = _read_owed(connection, f"{_OWED_RECEIPT} WHERE i.claim = ?", (claim,))
-    return owed[0] if owed else None
+    if fetch_one(connection, "SELECT 1 FROM intake WHERE claim = ?", (claim,)) is None:
+        return None
+    return _read_owed(connection, f"{_OWED_RECEIPT} WHERE i.claim = ?", (claim,))[0]
 
 
-def reopen_claims(connection: Connection, claims: Collection[str]) -> set[str]:
+def reopen_claims(connection: Connection, claims: Collection[str]) -> None:
     """
-    Return those of *claims* that are recorded; their receipts are owed, again if need be.
+    Have those of *claims* that are recorded owe their receipts, again if need be.
 
     For files that lie in `.claimed/` at start: the receipt is written, the file moved, once more.
     """
-    rows = connection.exec_driver_sql(
-        "UPDATE intake SET owes_receipt = 1 WHERE claim IN (SELECT value FROM json_each(?))"
-        " RETURNING claim",
+    execute(
+        connection,
+        "UPDATE intake SET owes_receipt = 1 WHERE claim IN (SELECT value FROM json_each(?))",
         (_encode(list(claims)).decode(),),
-    ).fetchall()
-    return {row[0] for row in rows}
+    )
 
 
 def find_reserved(connection: Connection, tree_id: str) -> int | None:
     """Return the internal number of a tree by its public id, accepted or not; None: not there."""
-    number: int | None = connection.exec_driver_sql(
-        "SELECT id FROM trees WHERE public_id = ?", (tree_id,)
-    ).scalar()
-    return number
+    row = fetch_one(connection, "SELECT id FROM trees WHERE public_id = ?", (tree_id,))
+    return None if row is None else row[0]
 
 
 def has_task(connection: Connection, tree: int, position: int) -> bool:
     """Return whether the task at *position* of a tree is stored."""
-    return (
-        connection.exec_driver_sql(
-            "SELECT 1 FROM tasks WHERE id = (SELECT first_task FROM trees WHERE id = ?) + ?"
-            " AND tree = ?",
-            (tree, position, tree),
-        ).first()
-        is not None
+    row = fetch_one(
+        connection,
+        "SELECT 1 FROM tasks WHERE id = (SELECT first_task FROM trees WHERE id = ?) + ?"
+        " AND tree = ?",
+        (tree, position, tree),
     )
+    return row is not None
 
 
 def record_drop(connection: Connection, drop: Drop) -> OwedReceipt:
     """Record a drop and what it owes; an earlier drop with its answers' name stands aside."""
-    moves = _stand_aside(connection, drop.answer_name)
-    row = connection.exec_driver_sql(
-        _INSERT,
-        (
-            drop.claim,
-            drop.file_name,
-            drop.answer_name,
-            drop.tree,
-            0,
-            drop.received_at,
-            drop.sha256,
-            drop.problems.decode(),
-            _encode_moves(moves),
-        ),
-    ).one()
+    values = (
+        drop.claim,
+        drop.file_name,
+        drop.answer_name,
+        drop.tree,
+        0,
+        drop.received_at,
+        drop.sha256,
+        drop.problems.decode(),
+    )
+    number, moves = _insert(connection, drop.answer_name, values)
     return OwedReceipt(
-        id=row[0],
+        id=number,
         claim=drop.claim,
         file_name=drop.file_name,
         answer_name=drop.answer_name,
@@ -231,25 +231,23 @@ def record_drop(connection: Connection, drop: Drop) -> OwedReceipt:
 
 def record_duplicate(connection: Connection, drop: Duplicate) -> OwedReceipt:
     """Record a drop that makes no tree; the result of one that has ended is owed at once."""
-    moves = _stand_aside(connection, drop.answer_name)
-    row = connection.exec_driver_sql(
-        _INSERT,
-        (
-            drop.claim,
-            drop.file_name,
-            drop.answer_name,
-            drop.tree,
-            1,
-            drop.received_at,
-            drop.sha256,
-            "[]",
-            _encode_moves(moves),
-        ),
-    ).one()
-    connection.exec_driver_sql(
-        "UPDATE trees SET owes_results = 1 WHERE id = ? AND ended_at IS NOT NULL", (drop.tree,)
+    values = (
+        drop.claim,
+        drop.file_name,
+        drop.answer_name,
+        drop.tree,
+        1,
+        drop.received_at,
+        drop.sha256,
+        "[]",
     )
-    return _read_owed(connection, f"{_OWED_RECEIPT} WHERE i.id = ?", (row[0],))[0]
+    number, _ = _insert(connection, drop.answer_name, values)
+    execute(
+        connection,
+        "UPDATE trees SET owes_results = 1 WHERE id = ? AND ended_at IS NOT NULL",
+        (drop.tree,),
+    )
+    return _read_owed(connection, f"{_OWED_RECEIPT} WHERE i.id = ?", (number,))[0]
 
 
 def owed_receipts(connection: Connection, limit: int) -> list[OwedReceipt]:
@@ -261,21 +259,26 @@ def owed_receipts(connection: Connection, limit: int) -> list[OwedReceipt]:
 
 def clear_moves(connection: Connection, drops: Iterable[int]) -> None:
     """Record that the earlier answers stand aside: the names are the drops' own from now on."""
-    connection.exec_driver_sql(
-        "UPDATE intake SET moves = NULL WHERE id = ?", [(number,) for number in drops]
+    execute_many(
+        connection,
+        "UPDATE intake SET moves = NULL WHERE id = ?",
+        [(number,) for number in drops],
     )
 
 
 def clear_receipts(connection: Connection, drops: Iterable[int]) -> None:
     """Record that the receipts are on disk and the files moved."""
-    connection.exec_driver_sql(
-        "UPDATE intake SET owes_receipt = 0 WHERE id = ?", [(number,) for number in drops]
+    execute_many(
+        connection,
+        "UPDATE intake SET owes_receipt = 0 WHERE id = ?",
+        [(number,) for number in drops],
     )
 
 
 def trees_owing_results(connection: Connection, *, after: int, limit: int) -> list[int]:
     """Return the first *limit* trees above the number *after* that owe result files."""
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT id FROM trees WHERE owes_results = 1 AND id > ? ORDER BY id LIMIT ?",
         (after, limit),
     )
@@ -288,34 +291,49 @@ def owed_results(connection: Connection, trees: Sequence[int]) -> list[OwedResul
 
     Left out are those of drops whose names are not free yet: their moves come first.
     """
-    rows = connection.exec_driver_sql(_OWED_RESULT, (_encode(trees).decode(),))
+    rows = fetch(connection, _OWED_RESULT, (_encode(trees).decode(),))
     return [OwedResult(tree=row[0], id=row[1], claim=row[2], answer_name=row[3]) for row in rows]
 
 
 def clear_results(
-    connection: Connection, written: Iterable[OwedResult], trees: Sequence[int]
+    connection: Connection, written: Iterable[OwedResult], trees: Iterable[int]
 ) -> None:
     """Record that result files are on disk; those of *trees* that owe no other owe none now."""
-    numbers = [(result.id,) for result in written]
-    if numbers:
-        connection.exec_driver_sql("UPDATE intake SET result_written = 1 WHERE id = ?", numbers)
-    _clear_paid_trees(connection, trees)
-
-
-def _clear_paid_trees(connection: Connection, trees: Sequence[int]) -> None:
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
+        "UPDATE intake SET result_written = 1 WHERE id = ?",
+        [(result.id,) for result in written],
+    )
+    execute_many(
+        connection,
         "UPDATE trees SET owes_results = 0 WHERE id = ? AND NOT EXISTS"
         " (SELECT 1 FROM intake WHERE tree = trees.id AND result_written = 0)",
         [(number,) for number in trees],
     )
 
 
-def _stand_aside(connection: Connection, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    row = connection.exec_driver_sql(
+def _insert(
+    connection: Connection, answer_name: bytes, values: tuple[object, ...]
+) -> tuple[int, _Moves]:
+    """Insert a row, first without looking whether an earlier one has its name: most have not."""
+    row = fetch_one(connection, _INSERT, (*values, None))
+    if row is not None:
+        return row[0], ()
+    moves = _stand_aside(connection, answer_name)
+    row = fetch_one(connection, _INSERT, (*values, _encode(moves).decode()))  # bytes as base64
+    if row is None:
+        raise StoreError(f"the name of answers {answer_name!r} does not come free")
+    return row[0], moves
+
+
+def _stand_aside(connection: Connection, name: bytes) -> _Moves:
+    """Give the drop whose answers have this name another one, by its tree or its time."""
+    row = fetch_one(
+        connection,
         "SELECT i.id, CASE WHEN i.duplicate THEN NULL ELSE t.public_id END, i.received_at"
         " FROM intake AS i LEFT JOIN trees AS t ON t.id = i.tree WHERE i.answer_name = ?",
         (name,),
-    ).one_or_none()
+    )
     if row is None:
         return ()
     aside = wanted = b".".join((name, str(row[1] or rfc3339_micros(row[2])).encode()))
@@ -323,25 +341,21 @@ def _stand_aside(connection: Connection, name: bytes) -> tuple[tuple[bytes, byte
     while _is_taken(connection, aside):
         number += 1
         aside = wanted + f"-{number}".encode()
-    connection.exec_driver_sql("UPDATE intake SET answer_name = ? WHERE id = ?", (aside, row[0]))
+    execute(connection, "UPDATE intake SET answer_name = ? WHERE id = ?", (aside, row[0]))
     return ((name, aside),)
 
 
 def _is_taken(connection: Connection, name: bytes) -> bool:
-    return (
-        connection.exec_driver_sql("SELECT 1 FROM intake WHERE answer_name = ?", (name,)).first()
-        is not None
-    )
+    return fetch_one(connection, "SELECT 1 FROM intake WHERE answer_name = ?", (name,)) is not None
 
 
 def _read_owed(
     connection: Connection, statement: str, parameters: tuple[int | str, ...]
 ) -> list[OwedReceipt]:
-    rows = connection.exec_driver_sql(statement, parameters).fetchall()
-    return [_owed_receipt(connection, row) for row in rows]
+    return [_owed_receipt(connection, row) for row in fetch(connection, statement, parameters)]
 
 
-def _owed_receipt(connection: Connection, row: Any) -> OwedReceipt:
+def _owed_receipt(connection: Connection, row: tuple[Any, ...]) -> OwedReceipt:
     return OwedReceipt(
         id=row[0],
         claim=row[1],
@@ -351,7 +365,7 @@ def _owed_receipt(connection: Connection, row: Any) -> OwedReceipt:
         received_at=row[5],
         sha256=row[6],
         problems=row[7].encode(),
-        moves=_decode_moves(row[8]),
+        moves=() if row[8] is None else _DECODER.decode(row[8]),
         tree_id=row[9],
         tree_name=row[10],
         task_count=row[11] or 0,
@@ -362,17 +376,10 @@ def _owed_receipt(connection: Connection, row: Any) -> OwedReceipt:
 def _task_ids(connection: Connection, tree: int | None, task_count: int | None) -> tuple[str, ...]:
     if tree is None or not task_count or task_count > MOST_LISTED_TASKS:
         return ()
-    rows = connection.exec_driver_sql(
+    rows = fetch(
+        connection,
         "SELECT local_id FROM tasks WHERE id >= (SELECT first_task FROM trees WHERE id = ?)"
         " AND id < (SELECT first_task + task_count FROM trees WHERE id = ?) ORDER BY id",
         (tree, tree),
     )
     return tuple(row[0] for row in rows)
-
-
-def _encode_moves(moves: Sequence[tuple[bytes, bytes]]) -> str | None:
-    return _encode(moves).decode() if moves else None  # bytes as base64
-
-
-def _decode_moves(text: str | None) -> tuple[tuple[bytes, bytes], ...]:
-    return () if text is None else _MOVES.decode(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxd.store.reader import StoreReader
-from inboxd.store.result_document import write_result_document
+from inboxd.store.result_document import small_result_documents, write_result_document
 from inboxd.store.tables import TaskState
 
 from .build_store import NOON, StoreBuilder, TaskRow
@@ -145,3 +145,26 @@ def test_the_second_of_a_time_is_not_taken_from_another(store: StoreBuilder) -> 
         "2026-11-24T12:00:01.000000Z",
         "1970-01-01T00:00:00.000000Z",
     ]
+
+
+def test_small_documents_read_together_are_those_written_singly(store: StoreBuilder) -> None:
+    for number in range(3):
+        store.add_tree(
+            [TaskRow(id=f"t{number}-{task}") for task in range(16)],
+            file_name=f"{number}.json".encode(),
+            started_at=NOON,
+            ended_at=NOON + number,
+        )
+    store.add_tree([TaskRow(id=f"large-{task}") for task in range(17)])
+    with StoreReader(store.url) as reader:
+        trees = reader.list_trees()
+        together = small_result_documents(reader, trees)
+        singly: dict[int, bytes] = {}
+        for tree in trees:
+            pieces: list[bytes] = []
+            write_result_document(reader, tree, pieces.append)
+            if tree.counts.total <= 16:
+                singly[tree.number] = b"".join(pieces)
+
+    assert len(together) == 3
+    assert together == singly
