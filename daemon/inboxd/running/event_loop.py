@@ -30,8 +30,10 @@ __all__ = ["LoopAttempts"]
 
 logger = logging.getLogger(__name__)
 
-#: Outcomes are reported at the latest after this long, though more attempts are there to begin.
+#: As many outcomes are reported after this long at the latest, though more attempts are there to
+#: begin.
 _REPORT_SECONDS = 0.002
+_REPORT_ATTEMPTS = 64
 #: A loop that is not blocked winds up in this time, besides the graces.
 WIND_UP_SECONDS = 5.0
 
@@ -144,6 +146,9 @@ class LoopAttempts:
         report_at = self._clock.monotonic() + _REPORT_SECONDS
         for _ in range(len(self._batches)):
             for attempt, limit in self._batches.popleft():
+                if len(self._outcomes) >= _REPORT_ATTEMPTS and self._clock.monotonic() > report_at:
+                    self._flush()
+                    report_at = self._clock.monotonic() + _REPORT_SECONDS
                 if self._is_cut:
                     self._outcomes.append((attempt, CUT, now_micros()))
                     continue
@@ -162,9 +167,6 @@ class LoopAttempts:
                 else:
                     outcome = outcome_of_value(value, max_result_bytes=self._max_result_bytes)
                     self._outcomes.append((attempt, outcome, now_micros()))
-            if self._outcomes and self._clock.monotonic() > report_at:
-                self._flush()
-                report_at = self._clock.monotonic() + _REPORT_SECONDS
         self._flush()
 
     def _flush(self) -> None:
