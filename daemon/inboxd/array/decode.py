@@ -10,6 +10,7 @@ escape could hide it, which is looked for. Everything suspicious is read strictl
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from inboxd.array.problem import Path
     from inboxd.array.split import Chunk
 
-__all__ = ["BadFields", "ChunkReader", "DecodedChunk", "bounded_int", "is_clean", "is_shallow"]
+__all__ = ["BadFields", "ChunkReader", "DecodedChunk", "is_clean", "is_shallow", "reported_values"]
 
 #: The fields of one task that were found bad and taken out; ("dependencies", 2) is one edge.
 BadFields = frozenset[str | tuple[str, int]]
@@ -113,8 +114,7 @@ class ChunkReader:
             except Broken as broken:
                 decoded.broken = broken.finding
                 return decoded
-            # Numbers that the decoder refuses were reported; here only their type counts.
-            values = json.loads(text, parse_int=bounded_int)
+            values = reported_values(text)
         for index, value in enumerate(values):
             self._check_one(decoded, index, value, (*self._path, chunk.first + index))
         return decoded
@@ -204,9 +204,25 @@ def _free_values(tasks: list[CheckedTask]) -> list[Any]:
     return roots
 
 
-def bounded_int(digits: str) -> int:
-    """Return the number, 0 for one of more digits than are read: that was reported."""
+def reported_values(text: bytes) -> Any:
+    """
+    Return what a text holds that was read strictly, and in which what is wrong was reported.
+
+    A number that cannot be kept is 0 here, so that only its type counts; of a key that stands
+    twice the last counts.
+    """
+    return json.loads(
+        text, parse_int=_bounded_int, parse_float=_bounded_float, parse_constant=_bounded_float
+    )
+
+
+def _bounded_int(digits: str) -> int:
     return int(digits) if len(digits) <= MOST_DIGITS else 0
+
+
+def _bounded_float(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else 0.0
 
 
 def _bad_fields(findings: Iterable[Finding], depth: int) -> Iterable[str | tuple[str, int]]:

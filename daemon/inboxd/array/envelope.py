@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw
 
-from inboxd.array.decode import bounded_int
+from inboxd.array.decode import reported_values
 from inboxd.array.defaults import NO_DEFAULTS, Defaults, read_defaults
 from inboxd.array.fields import ENVELOPE, TASK
 from inboxd.array.problem import Finding, ProblemCode
@@ -52,8 +51,7 @@ def read_envelope(outline: Outline) -> Envelope:
         for key, member in outline.members.items()
         if key != "tasks"
     }
-    # The strict reader took these texts, and reported numbers that cannot be kept.
-    values = {key: json.loads(text, parse_int=bounded_int) for key, text in raw.items()}
+    values = {key: reported_values(text) for key, text in raw.items()}
     if (missing := _missing_tasks(outline, values)) is not None:
         envelope.findings.append(missing)
         if missing.code is ProblemCode.NOT_AN_ARRAY and "tasks" not in outline.members:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inboxd.array.locate import find, item_offset, lines_and_columns
-from inboxd.array.problem import MOST_PROBLEMS, Finding, Path, Problem, pointer
+from inboxd.array.problem import MOST_PROBLEMS, Finding, Path, Problem, ProblemCode, pointer
 from inboxd.array.syntax import skip_space
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["place"]
 
+_OF_NUMBERS = frozenset({ProblemCode.NOT_FINITE, ProblemCode.OUT_OF_RANGE})
+
 
 def place(outline: Outline, findings: Iterable[Finding]) -> tuple[list[Problem], bool]:
     """
@@ -26,8 +28,13 @@ def place(outline: Outline, findings: Iterable[Finding]) -> tuple[list[Problem],
     The same finding twice (a default that many tasks share) is one problem.
     """
     places = _Places(outline)
+    findings = list(findings)
+    # What a number means is no matter where it cannot be read at all.
+    unreadable = {each.path for each in findings if each.code in _OF_NUMBERS and each.offset}
     placed: dict[tuple[str, Path, str], tuple[int, Finding]] = {}
     for finding in sorted(findings, key=places.position):
+        if finding.offset is None and finding.path in unreadable:
+            continue
         key = (finding.code.value, finding.path, finding.message)
         if key not in placed:
             placed[key] = (places.offset(finding), finding)

@@ -213,3 +213,43 @@ def test_no_more_than_100_problems_of_one_value_are_looked_for() -> None:
     check = compile_schema({"items": {"type": "string"}})
 
     assert len(check.problems(list(range(10_000)))) == 100
+
+
+def test_forms_that_exclude_each_other_are_named_so() -> None:
+    check = compile_schema({"oneOf": [{"required": ["argv"]}, {"required": ["script"]}]})
+
+    assert [problem.message for problem in check.problems({"argv": 1, "script": 1})] == [
+        "an object matches several forms that exclude each other"
+    ]
+    assert [problem.message for problem in check.problems({})] == [
+        "an object matches none of the forms it may have"
+    ]
+
+
+def test_a_number_that_json_does_not_have_is_a_problem_not_an_error() -> None:
+    check = compile_schema({"properties": {"a": {"type": "string"}}})
+
+    assert len(check.problems({"a": float("nan")})) == 1
+
+
+def test_a_schema_that_nests_too_deep_is_an_error_of_the_schema() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(400):
+        schema = {"properties": {"a": schema}}
+
+    with pytest.raises(SchemaError, match="Recursion"):
+        compile_schema(schema)
+
+
+def test_many_different_schemas_are_all_checked() -> None:
+    tasks = [
+        {
+            "id": f"t{number}",
+            "executor": "noop",
+            "inputs": {"n": number % 300},
+            "schemas": {"input_schema": {"properties": {"n": {"maximum": number}}}},
+        }
+        for number in range(600)
+    ]
+
+    assert codes(tasks) == []

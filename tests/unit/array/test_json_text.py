@@ -266,3 +266,12 @@ def test_only_the_first_100_problems_are_reported() -> None:
     assert len(problems) == 100
     assert [problem.code for problem in problems] == ["unknown_executor", "unknown_field"] * 50
     assert problems[-1].pointer == "/49/prio"
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "1" * 101])
+def test_a_number_that_cannot_be_kept_has_no_second_error(number: str) -> None:
+    own = f'[{{"id":"a","executor":"noop","priority":{number}}}]'
+    schema = f'[{{"id":"a","executor":"noop","schemas":{{"input_schema":{{"minimum":{number}}}}}}}]'
+
+    assert [pointer for _, pointer in codes(own)] == ["/0/priority"]
+    assert [pointer for _, pointer in codes(schema)] == ["/0/schemas/input_schema/minimum"]
