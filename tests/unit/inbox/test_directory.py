@@ -10,6 +10,8 @@ from inboxd.config.settings import InboxSettings
 from inboxd.errors import ConfigurationError, InboxInUse
 from inboxd.inbox.directory import open_inbox
 
+from .descriptors import open_descriptors
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -224,8 +226,8 @@ def test_a_failed_opening_leaves_no_descriptor_behind(
 ) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "results").symlink_to(tmp_path)
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - no path
+    before = open_descriptors()
     with pytest.raises(ConfigurationError):
         opened()
 
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - no path
+    assert open_descriptors() == before
