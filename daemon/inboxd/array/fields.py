@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from inboxd.array.values import DURATION_PATTERN, LONGEST_SECONDS, TIME_PATTERN
+from inboxd.array.values import LONGEST_SECONDS, TIME_PATTERN
+from inboxd.durations import DURATION_PATTERN
 
 __all__ = [
     "DEFAULTS",

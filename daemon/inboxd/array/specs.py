@@ -12,7 +12,8 @@ from inboxd.array.defaults import NO_DEFAULTS, members
 from inboxd.array.links import NO_PARENT, ON
 from inboxd.array.records import StoredTask
 from inboxd.array.task_values import retry_policy
-from inboxd.array.values import duration_seconds, time_micros
+from inboxd.array.values import time_micros
+from inboxd.durations import duration_seconds
 from inboxd.task import Delivery, EdgeSpec, Join, TaskSpec
 
 if TYPE_CHECKING:

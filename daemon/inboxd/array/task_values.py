@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from inboxd.array.problem import Finding, Path, ProblemCode, quoted
 from inboxd.array.records import RetryFields
-from inboxd.array.values import LONGEST_SECONDS, duration_seconds, time_micros
+from inboxd.array.values import LONGEST_SECONDS, time_micros
+from inboxd.durations import duration_seconds
 from inboxd.task import RetryPolicy
 
 if TYPE_CHECKING:

@@ -1,22 +1,16 @@
-"""Durations and times as they are written in a task file."""
+"""Times, and the longest duration, as they are written in a task file."""
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
 from inboxd.clock import micros
 
-__all__ = ["DURATION_PATTERN", "LONGEST_SECONDS", "TIME_PATTERN", "duration_seconds", "time_micros"]
+__all__ = ["LONGEST_SECONDS", "TIME_PATTERN", "time_micros"]
 
 #: No timeout or delay is longer: ten years. More is a slip, and would overflow a date.
 LONGEST_SECONDS = 3650 * 86400.0
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-#: Few digits, so that no number is slow to read.
-DURATION_PATTERN = r"^[0-9]{1,18}(\.[0-9]{1,18})? ?(ms|s|m|h|d)$"
-_DURATION = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?(ms|s|m|h|d)", re.ASCII)
 
 #: RFC 3339, section 5.6, with the offset it requires.
 TIME_PATTERN = (
@@ -28,27 +22,6 @@ _TIME = re.compile(
     r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))",
     re.ASCII,
 )
-
-
-def duration_seconds(value: float | str) -> float | None:
-    """
-    Return a duration in seconds; None when *value* is none.
-
-    Args:
-        value: a number of seconds, or text like `500ms`, `90s`, `10m`, `2h`, `1d`.
-    """
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            return None
-        number, unit = float(match[1]), match[2]
-        # Dividing gives exactly the float that people mean by "500ms"; multiplying by 0.001 not.
-        return number / 1000 if unit == "ms" else number * _UNITS[unit]
-    try:
-        seconds = float(value)
-    except OverflowError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def time_micros(text: str) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
+
+from inboxd.durations import UNIT_SECONDS, duration_seconds
 
 __all__ = ["duration_text", "parse_duration", "parse_size", "size_text"]
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {
     "B": 1,
     "kB": 10**3,
@@ -33,16 +33,10 @@ def parse_duration(value: object) -> float:
     Raises:
         ValueError: it is neither; the text says what is wanted.
     """
-    seconds = math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = _as_float(value)
-    elif isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
-        number, unit = match.groups()
-        # Dividing keeps "500ms" at exactly the float of 0.5, and "1ms" at that of 0.001.
-        seconds = float(number) / 1000 if unit == "ms" else float(number) * _SECONDS.get(unit, 0.0)
-        if unit not in _SECONDS:
-            seconds = math.nan
-    if not math.isfinite(seconds) or seconds < 0:
+    seconds = None
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        seconds = duration_seconds(value)
+    if seconds is None:
         raise ValueError(
             'a duration is a number of seconds, or text like "500ms", "90s", "10m", "2h"'
         )
@@ -74,7 +68,7 @@ def parse_size(value: object) -> int:
 def duration_text(seconds: float) -> str | float:
     """Return the duration as TOML is to say it; `parse_duration` gives it back exactly."""
     for unit in ("h", "m", "s"):
-        count = seconds / _SECONDS[unit]
+        count = seconds / UNIT_SECONDS[unit]
         if (
             count.is_integer()
             and 1 <= count < 10**15
@@ -94,10 +88,3 @@ def size_text(size: int) -> str | int:
         if size and size % _BYTES[unit] == 0:
             return f"{size // _BYTES[unit]}{unit}"
     return size
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inboxd.array.column import Column
-from inboxd.array.values import duration_seconds, time_micros
+from inboxd.array.values import time_micros
 from inboxd.clock import micros
+from inboxd.durations import duration_seconds
 
 
 @pytest.mark.parametrize(
