@@ -57,7 +57,7 @@ format: $(STAMP) ## Mend what ruff can mend
 
 .PHONY: bench
 bench: $(STAMP) ## Measure; minutes, and only worth it on a quiet machine
-	$(BIN)/python tests/benchmarks/throughput.py $(ARGS)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: docs
 docs: $(STAMP) ## Render what is rendered from code again, then test the docs
