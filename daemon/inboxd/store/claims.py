@@ -87,7 +87,7 @@ def ready_tasks(connection: Connection, kind: int, limit: int) -> list[Candidate
     rows = fetch(
         connection,
         f"SELECT {_COLUMNS} FROM tasks INDEXED BY tasks_ready WHERE state = 2 AND kind = ?"  # noqa: S608 - our own columns
-        " ORDER BY priority, due_at, acceptance, id LIMIT ?",
+        " ORDER BY priority, due_at, acceptance, id LIMIT +?",
         (kind, limit),
     )
     return [Candidate(*row) for row in rows]
@@ -100,7 +100,7 @@ def parked_tasks(
     rows = fetch(
         connection,
         f"SELECT {_COLUMNS} FROM tasks INDEXED BY tasks_parked WHERE state = 1 AND tree = ?"  # noqa: S608 - our own columns
-        " AND kind = ? AND priority = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?",
+        " AND kind = ? AND priority = ? AND due_at <= ? ORDER BY due_at, id LIMIT +?",
         (tree, kind, priority, now, limit),
     )
     return [Candidate(*row) for row in rows]
@@ -169,7 +169,7 @@ def wake_waiting(connection: Connection, *, now: int, limit: int) -> list[WokenT
         connection,
         "UPDATE tasks SET state = CASE WHEN flags & 8 THEN 1 ELSE 2 END WHERE id IN"
         " (SELECT id FROM tasks INDEXED BY tasks_waiting WHERE state = 3 AND due_at <= ?"
-        " ORDER BY due_at, id LIMIT ?) RETURNING id, tree, priority, flags, attempt",
+        " ORDER BY due_at, id LIMIT +?) RETURNING id, tree, priority, flags, attempt",
         (now, limit),
     )
     return [WokenTask(*row) for row in rows]

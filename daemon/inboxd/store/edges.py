@@ -71,7 +71,7 @@ def edges_from(
     rows = fetch(
         connection,
         "SELECT e.dependency, e.dependant, e.holds_on FROM json_each(?) AS j CROSS JOIN edges AS e"
-        " WHERE e.dependency = j.value ->> 0 AND e.dependant > j.value ->> 1 LIMIT ?",
+        " WHERE e.dependency = j.value ->> 0 AND e.dependant > j.value ->> 1 LIMIT +?",
         (msgspec.json.encode(list(ended)).decode(), limit),
     )
     return [(row[0], row[1], row[2]) for row in rows]
@@ -159,7 +159,7 @@ def cascading_tasks(connection: Connection, limit: int) -> list[CascadingTask]:
     rows = fetch(
         connection,
         "SELECT id, tree, state, gravity, gravest, cascade FROM tasks INDEXED BY tasks_cascading"
-        " WHERE cascade IS NOT NULL ORDER BY id LIMIT ?",
+        " WHERE cascade IS NOT NULL ORDER BY id LIMIT +?",
         (limit,),
     )
     return [CascadingTask(*row) for row in rows]

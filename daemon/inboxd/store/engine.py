@@ -111,7 +111,9 @@ def open_writer(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin_immediate(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # registered by the decorator
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Straight to the driver: a turn begins with it (see `store.statements`).
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute("BEGIN IMMEDIATE")
 
     return engine
 

@@ -169,17 +169,19 @@ def find_recorded(connection: Connection, claim: str) -> OwedReceipt | None:
     return _read_owed(connection, f"{_OWED_RECEIPT} WHERE i.claim = ?", (claim,))[0]
 
 
-def reopen_claims(connection: Connection, claims: Collection[str]) -> None:
+def reopen_claims(connection: Connection, claims: Collection[str]) -> set[str]:
     """
-    Have those of *claims* that are recorded owe their receipts, again if need be.
+    Return those of *claims* that are recorded; they owe their receipts, again if need be.
 
     For files that lie in `.claimed/` at start: the receipt is written, the file moved, once more.
     """
-    execute(
+    rows = fetch(
         connection,
-        "UPDATE intake SET owes_receipt = 1 WHERE claim IN (SELECT value FROM json_each(?))",
+        "UPDATE intake SET owes_receipt = 1 WHERE claim IN (SELECT value FROM json_each(?))"
+        " RETURNING claim",
         (_encode(list(claims)).decode(),),
     )
+    return {row[0] for row in rows}
 
 
 def find_reserved(connection: Connection, tree_id: str) -> int | None:
@@ -250,10 +252,12 @@ def record_duplicate(connection: Connection, drop: Duplicate) -> OwedReceipt:
     return _read_owed(connection, f"{_OWED_RECEIPT} WHERE i.id = ?", (number,))[0]
 
 
-def owed_receipts(connection: Connection, limit: int) -> list[OwedReceipt]:
-    """Return the first *limit* drops that owe a receipt, in the order they were recorded."""
+def owed_receipts(connection: Connection, *, after: int, limit: int) -> list[OwedReceipt]:
+    """Return the next *limit* drops that owe a receipt, above the number *after*, in order."""
     return _read_owed(
-        connection, f"{_OWED_RECEIPT} WHERE i.owes_receipt = 1 ORDER BY i.id LIMIT ?", (limit,)
+        connection,
+        f"{_OWED_RECEIPT} WHERE i.owes_receipt = 1 AND i.id > ? ORDER BY i.id LIMIT ?",
+        (after, limit),
     )
 
 

@@ -4,6 +4,9 @@ The hot path to SQLite: the turn's statements go straight to the driver's cursor
 `Connection.exec_driver_sql` costs 11-16 microseconds a statement and builds a description of every
 result; a turn of a chain has ten statements for one task, so that alone would halve its speed
 (ADR 0004). The connection, its transaction and its errors stay SQLAlchemy's.
+
+A limit is written `LIMIT +?`: SQLite plans a statement with `LIMIT ?` anew for every value, which
+takes 20 microseconds where the look-up itself takes 2 (measured with SQLite 3.53).
 """
 
 from __future__ import annotations
