@@ -93,9 +93,10 @@ def test_an_inbox_that_opens_to_the_world_is_not_taken_from_until_it_is_closed(
 ) -> None:
     with IntakeBed(tmp_path).running() as bed:
         bed.wait_idle()
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new").chmod(0o777)
         bed.inbox.rename(tmp_path / "old")
-        bed.inbox.mkdir()
-        bed.inbox.chmod(0o777)
+        (tmp_path / "new").rename(bed.inbox)
         bed.drop("a.json")
         wait_until(lambda: "chmod o-w" in str(bed.intake.health().problem), "the refusal")
         is_untouched = bed.names() == ["a.json"]
@@ -126,21 +127,79 @@ def test_an_inbox_that_is_a_file_is_a_mistake_in_the_settings(tmp_path: Path) ->
         pass
 
 
-def test_answers_that_cannot_be_written_are_written_once_they_can(tmp_path: Path) -> None:
+def test_a_receipt_that_cannot_be_written_is_owed_and_keeps_nobody_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with IntakeBed(tmp_path).running() as bed:
         bed.wait_idle()
         # A directory in the receipt's place: no user's rights and no full disk are needed for it.
         (bed.inbox / "accepted/a.receipt.json").mkdir()
         bed.drop("a.json", array("a"))
         wait_until(lambda: bed.intake.health().problem, "the trouble")
+        problem = bed.intake.health().problem
+        bed.drop("b.json")
+        wait_until(lambda: receipt_of(bed, "b"), "the other's receipt")
+        is_idle = bed.intake.is_idle()
         waits_in_claimed = len(list((bed.inbox / ".claimed").iterdir())) == 2
         (bed.inbox / "accepted/a.receipt.json").rmdir()
         bed.wait_idle()
         trees = bed.trees()
+        files = [getattr(event, "file_name", b"") for event in bed.events]
+        problem_after = bed.intake.health().problem
 
-    assert waits_in_claimed
-    assert trees == [("a.json", "completed")]
-    assert bed.names("accepted") == ["a.json", "a.receipt.json"]
+    assert str(problem).startswith("a.json cannot be answered")
+    assert (is_idle, waits_in_claimed, problem_after) == (False, True, None)
+    assert sorted(trees) == [("a.json", "completed"), ("b.json", "completed")]
+    assert sorted(files) == [b"a.json", b"b.json"], "each is told of once"
+    assert bed.names("accepted") == ["a.json", "a.receipt.json", "b.json", "b.receipt.json"]
+    told = [
+        record for record in caplog.records if getattr(record, "event", "") == "receipt_not_written"
+    ]
+    assert len(told) == 1
+
+
+_FULL = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from intake_bed import IntakeBed, array, wait_until
+disk = Path(sys.argv[1], "disk")
+with IntakeBed(Path(sys.argv[1]), path=disk / "inbox").running() as bed:
+    bed.wait_idle()
+    with (disk / "ballast").open("wb", buffering=0) as ballast:
+        try:
+            while ballast.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    os.link(disk / "ballast", bed.inbox / "full.json")  # no block is free for a file of our own
+    (disk / "ballast").unlink()
+    wait_until(lambda: "No space left" in str(bed.intake.health().problem), "the full disk")
+    print("full", bed.names("rejected"), bed.intake.is_idle())
+    for path in (bed.inbox / ".claimed").glob("*full.json"):
+        os.truncate(path, 10)
+    bed.drop("a.json")
+    bed.wait_idle()
+    print("well", bed.names("accepted"), bed.codes("full"), bed.intake.health().problem)
+"""
+
+
+def test_a_full_disk_is_told_and_what_is_owed_is_paid_once_there_is_space(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    mount = 'mount -t tmpfs -o size=256k,mode=0755 none "$0" && exec "$@"'
+    unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
+    disk = str(tmp_path / "disk")
+    if subprocess.run([*unshare, disk, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine gives no user namespaces")
+    program = [sys.executable, "-c", _FULL, str(tmp_path), str(Path(__file__).parent)]
+    done = subprocess.run(
+        [*unshare, disk, *program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout.splitlines() == [
+        "full [] False",
+        "well ['a.json', 'a.receipt.json'] ['invalid_json'] None",
+    ], done.stderr
 
 
 def test_results_that_cannot_be_written_are_written_once_they_can(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_an_owner_that_does_not_exist_is_a_mistake_in_the_settings(tmp_path: Pat
         pass
 
 
-@pytest.mark.skipif(is_root, reason="root may read everything; see test_intake_as_user")
+@pytest.mark.skipif(is_root, reason="root may read everything; see test_intake_inbox_changes")
 def test_a_file_that_may_not_be_read_is_refused_with_what_to_do(tmp_path: Path) -> None:
     bed = IntakeBed(tmp_path)
     bed.drop("a.json")

@@ -110,44 +110,50 @@ class Looker:
             Exception: the store failed.
         """
         is_settled = self._payer.is_settled
-        now_ns: int | None = None
         if self._recover_at is not None and self._clock.monotonic() >= self._recover_at:
-            self._recover(opened)
-            now_ns = opened.file_system_now_ns()
-        claimed, claimed_at = self._take_claimed(opened, now_ns)
+            claimed, claimed_at = self._recover(opened)
+        else:
+            claimed, claimed_at = self._take_claimed(opened)
         dropped, dropped_at, problem = self._take_dropped(opened)
         rests = [at for at in (claimed_at, dropped_at, self._recover_at) if at is not None]
         return Looked(
             taken=claimed + dropped,
             again_at=min(rests, default=None),
             is_idle=not rests and claimed + dropped == 0 and is_settled,
-            problem=problem,
+            problem=problem or self._payer.problem,
         )
 
-    def _recover(self, opened: OpenInbox) -> None:
-        """Pay all debts, so that what then lies in `.claimed/` has not been recorded."""
+    def _recover(self, opened: OpenInbox) -> tuple[int, float | None]:
+        """Pay all debts, then take what lies in `.claimed/` and has not been recorded."""
         failpoint("before_recovery")
-        claims = [claim_of(found).key for found in scan_claimed(opened.claimed)]
-        for start in range(0, len(claims), _CLAIMS_AT_ONCE):
-            self._reopen(claims[start : start + _CLAIMS_AT_ONCE])
-        self._payer.pay_all(opened)
         self._recover_at = None
-        failpoint("after_recovery")
-
-    def _reopen(self, claims: Sequence[str]) -> None:
-        reopened = self._writer.write(lambda connection: reopen_claims(connection, claims))
-        result_of(reopened, self._stopping)
-
-    def _take_claimed(
-        self, opened: OpenInbox, recovered_at_ns: int | None
-    ) -> tuple[int, float | None]:
-        """Take what rests in `.claimed/`; after a recovery that is everything in it."""
-        if recovered_at_ns is None and not self._claimed:
-            return 0, None
         found = scan_claimed(opened.claimed)
-        if recovered_at_ns is None:
-            found = [candidate for candidate in found if candidate.name in self._claimed]
-        decision = self._settle(found, self._claimed, {}, recovered_at_ns)
+        recorded: set[str] = set()
+        for start in range(0, len(found), _CLAIMS_AT_ONCE):
+            recorded |= self._reopen(found[start : start + _CLAIMS_AT_ONCE])
+        if self._payer.pay_all(opened):
+            self.recover_after(RETRY_SECONDS)
+        failpoint("after_recovery")
+        now_ns = opened.file_system_now_ns()
+        left = [candidate for candidate in found if claim_of(candidate).key not in recorded]
+        return self._settle_claimed(opened, left, now_ns)
+
+    def _reopen(self, found: Sequence[Candidate]) -> set[str]:
+        claims = [claim_of(candidate).key for candidate in found]
+        reopened = self._writer.write(lambda connection: reopen_claims(connection, claims))
+        return result_of(reopened, self._stopping)
+
+    def _take_claimed(self, opened: OpenInbox) -> tuple[int, float | None]:
+        """Take what had to rest again in `.claimed/`, and has."""
+        if not self._claimed:
+            return 0, None
+        found = [one for one in scan_claimed(opened.claimed) if one.name in self._claimed]
+        return self._settle_claimed(opened, found, None)
+
+    def _settle_claimed(
+        self, opened: OpenInbox, found: Iterable[Candidate], file_system_now_ns: int | None
+    ) -> tuple[int, float | None]:
+        decision = self._settle(found, self._claimed, {}, file_system_now_ns)
         self._claimed = decision.waiting
         claims = sorted((claim_of(candidate) for candidate in decision.taken), key=_drop_order)
         for start in range(0, len(claims), _ROUND):
@@ -186,6 +192,8 @@ class Looker:
             self._claimed[candidate.name] = Sighting(
                 facts=candidate.facts, since=now, is_whole=False
             )
+        if taken.unpaid:
+            self.recover_after(RETRY_SECONDS)
         if taken.failed:
             self.recover_after(self._settings.scan_interval_seconds)
 

@@ -7,6 +7,8 @@ under the name; so that they are done is committed before any such answer is wri
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 from collections import deque
@@ -22,7 +24,7 @@ from inboxd.store.intake import clear_moves, clear_receipts, owed_receipts
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from concurrent.futures import Future
 
     from inboxd.inbox.directory import OpenInbox
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["ReceiptPayer"]
 
 logger = logging.getLogger(__name__)
+
+#: What is wrong with the file system, and not with one name in it.
+_FOR_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 #: Debts of one round after a crash: one commit and one sync of each directory for so many.
 _ROUND = 256
@@ -49,6 +54,8 @@ class ReceiptPayer:
         self._stopping = stopping
         #: Commits that say something was paid; nobody need wait for them.
         self._clearing: deque[Future[None]] = deque()
+        #: Why some receipt is not written; None when all are.
+        self.problem: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -57,59 +64,49 @@ class ReceiptPayer:
             self._clearing.popleft().result()
         return not self._clearing
 
-    def pay_all(self, opened: OpenInbox) -> None:
+    def pay_all(self, opened: OpenInbox) -> int:
         """
-        Pay everything that the store says is owed.
+        Pay everything that the store says is owed, and return how many debts are left; see `pay`.
 
         Raises:
-            OSError: something could not be paid; it stays owed.
             Exception: the store could not be written.
         """
-        while True:
-            owed = result_of(
-                self._writer.write(lambda connection: owed_receipts(connection, _ROUND)),
-                self._stopping,
-            )
-            if not owed:
-                return
-            self.pay(opened, owed)
+        self.problem = None
+        unpaid = after = 0
+        while owed := self._owed(after):
+            unpaid += self.pay(opened, owed)
+            after = owed[-1].id
+        return unpaid
 
-    def pay(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
+    def pay(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> int:
         """
-        Pay *owed*, in the order in which it was recorded.
+        Pay *owed*, in the order in which it was recorded, and return how many debts are left.
+
+        A debt that cannot be paid for a reason of its own is told, stays owed, and keeps no other
+        waiting.
 
         Raises:
-            OSError: something could not be paid; it and what came after it stay owed.
+            OSError: none can be paid now, or earlier answers cannot be moved aside; all stay owed.
             Exception: the store could not be written.
         """
         self._move_aside(opened, owed)
-        self._write_receipts(opened, owed)
-        for debt in owed:
-            self._move_file(opened, debt)
+        paid = [
+            debt for debt in self._write_receipts(opened, owed) if self._move_file(opened, debt)
+        ]
         for directory in (opened.accepted, opened.rejected, opened.claimed):
             os.fsync(directory)
         failpoint("before_paid")
-        numbers = [debt.id for debt in owed]
+        numbers = [debt.id for debt in paid]
         self._clearing.append(
             self._writer.write(lambda connection: clear_receipts(connection, numbers))
         )
+        return len(owed) - len(paid)
 
-    def _write_receipts(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
-        with (
-            AnswerFiles(opened.accepted, opened.group) as accepted,
-            AnswerFiles(opened.rejected, opened.group) as rejected,
-        ):
-            for debt in owed:
-                failpoint("before_receipt")
-                files = rejected if debt.tree_id is None else accepted
-                files.add(debt.claim, receipt_document(debt))
-            failpoint("before_receipt_sync")
-            accepted.sync()
-            rejected.sync()
-            for debt in owed:
-                files = rejected if debt.tree_id is None else accepted
-                files.finish(debt.claim, receipt_name(debt.answer_name))
-                failpoint("after_receipt")
+    def _owed(self, after: int) -> list[OwedReceipt]:
+        owed = self._writer.write(
+            lambda connection: owed_receipts(connection, after=after, limit=_ROUND)
+        )
+        return result_of(owed, self._stopping)
 
     def _move_aside(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
         moving = [debt for debt in owed if debt.moves]
@@ -130,22 +127,63 @@ class ReceiptPayer:
         )
         failpoint("after_aside_commit")
 
-    def _move_file(self, opened: OpenInbox, debt: OwedReceipt) -> None:
+    def _write_receipts(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> list[OwedReceipt]:
+        """Write receipts; return the debts whose receipts have their names now."""
+        with (
+            AnswerFiles(opened.accepted, opened.group) as accepted,
+            AnswerFiles(opened.rejected, opened.group) as rejected,
+        ):
+            added: list[tuple[OwedReceipt, AnswerFiles]] = []
+            for debt in owed:
+                failpoint("before_receipt")
+                files = rejected if debt.tree_id is None else accepted
+                with self._telling(debt):
+                    files.add(debt.claim, receipt_document(debt))
+                    added.append((debt, files))
+            failpoint("before_receipt_sync")
+            accepted.sync()
+            rejected.sync()
+            finished: list[OwedReceipt] = []
+            for debt, files in added:
+                with self._telling(debt):
+                    files.finish(debt.claim, receipt_name(debt.answer_name))
+                    finished.append(debt)
+                failpoint("after_receipt")
+            return finished
+
+    def _move_file(self, opened: OpenInbox, debt: OwedReceipt) -> bool:
+        """Move the file beside its receipt; return False when that is still to be done."""
         directory = opened.rejected if debt.tree_id is None else opened.accepted
         failpoint("before_move")
-        moved = move_file(
-            opened.claimed,
-            claimed_name(debt.claim, debt.file_name),
-            directory,
-            placed_name(debt.file_name, debt.answer_name),
-        )
-        failpoint("after_move")
-        if not moved:
-            logger.debug(
-                "the file of a drop is not in .claimed any more",
-                extra={
-                    "event": "claimed_file_gone",
-                    "file": display_file_name(debt.file_name),
-                    "claim": debt.claim,
-                },
+        is_done = False
+        with self._telling(debt):
+            # It is not there when it was moved before a crash.
+            move_file(
+                opened.claimed,
+                claimed_name(debt.claim, debt.file_name),
+                directory,
+                placed_name(debt.file_name, debt.answer_name),
             )
+            is_done = True
+        failpoint("after_move")
+        return is_done
+
+    @contextlib.contextmanager
+    def _telling(self, debt: OwedReceipt) -> Generator[None]:
+        """Tell what goes wrong with one debt; what would go wrong with every other is raised."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FOR_ALL:
+                raise
+            self._tell(debt, error)
+
+    def _tell(self, debt: OwedReceipt, error: OSError) -> None:
+        file = display_file_name(debt.file_name)
+        problem = f"{file} cannot be answered: {error.strerror}"
+        if problem != self.problem:
+            logger.error(
+                "a file was recorded, but cannot be answered; it is tried again",
+                extra={"event": "receipt_not_written", "file": file, "reason": error.strerror},
+            )
+        self.problem = problem

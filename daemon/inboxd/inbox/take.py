@@ -5,7 +5,6 @@ Take claimed files: read, check, commit, answer. Many small ones go together, a 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,13 +14,11 @@ from inboxd.failpoints import failpoint
 from inboxd.ids import new_id
 from inboxd.inbox.accept import (
     Rejection,
-    accept_large,
     accept_small,
     incoming_tree,
-    insert_chunk,
     reject,
-    reserve_large,
 )
+from inboxd.inbox.large import store_large
 from inboxd.inbox.read import Content, Gone, Refused, Unsettled, read_claimed
 from inboxd.inbox.receipts import decode_problems, encode_problems
 from inboxd.inbox.writer import WriteUnfinished, result_of
@@ -31,7 +28,6 @@ from inboxd.store.acceptance import SMALL_TREE
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from inboxd.array.catalog import Catalog
     from inboxd.array.limits import Limits
@@ -46,7 +42,6 @@ if TYPE_CHECKING:
     from inboxd.inbox.settle import Candidate
     from inboxd.inbox.writer import Writer
     from inboxd.store.intake import Connection, OwedReceipt
-    from inboxd.task import TaskSpec
 
 __all__ = ["FileTaker", "Taken"]
 
@@ -61,13 +56,6 @@ _MOST_BYTES_TOGETHER = 8 * 1024 * 1024
 #: A work is given to the store's thread whole: some milliseconds for so many files of a few tasks.
 _FILES_A_WORK = 64
 
-#: Tasks of a large array that are stored in one turn. Measured on two busy cores: with 500 no other
-#: work waited longer than 80 ms, with 2,000 up to 170 ms; the array took as long.
-_TASKS_A_CHUNK = 500
-
-#: Chunks of a large array that are under way at one time: one is written, the next one decoded.
-_CHUNKS_AHEAD = 2
-
 #: A rejected file's first problems are told to whoever looks on.
 _MOST_TOLD = 5
 
@@ -80,6 +68,8 @@ class Taken:
     unsettled: list[Candidate] = field(default_factory=list["Candidate"])
     #: They could not be taken for a fault that is not theirs, and stay in `.claimed/`.
     failed: list[Claim] = field(default_factory=list["Claim"])
+    #: How many drops were recorded and are still to be answered.
+    unpaid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +228,7 @@ class FileTaker:
                 recorded = self._record_singly(group, taken)
             owed.extend(recorded)
         failpoint("after_commit")
-        self._answer(opened, owed)
+        self._answer(opened, owed, taken)
 
     def _record_singly(self, files: Sequence[_Small], taken: Taken) -> list[OwedReceipt]:
         """Record each of *files* by itself, since one of them spoils the work of all."""
@@ -254,42 +244,28 @@ class FileTaker:
 
     def _take_large(self, opened: OpenInbox, large: _Large, taken: Taken) -> None:
         try:
-            owed = self._store_large(large.incoming, large.checked)
+            owed = store_large(
+                large.incoming,
+                large.checked,
+                writer=self._writer,
+                clock=self._clock,
+                stopping=self._stopping,
+            )
         except WriteUnfinished:
             raise
         except Exception as error:  # the door of one file: the others go on
             self._fail(large.claim, taken, error)
             return
         failpoint("after_commit")
-        self._answer(opened, [owed])
-
-    def _store_large(self, incoming: Incoming, checked: CheckedArray) -> OwedReceipt:
-        """Store the tasks in turns of their own, so that the scheduler goes on; then flip."""
-        reserved = self._write(lambda connection: reserve_large(connection, incoming))
-        if not isinstance(reserved, int):
-            return reserved
-        failpoint("after_reserve")
-        tree: int = reserved
-        chunks: deque[Future[None]] = deque()
-        for specs in checked.batches(_TASKS_A_CHUNK):
-            if len(chunks) >= _CHUNKS_AHEAD:
-                result_of(chunks.popleft(), self._stopping)
-                failpoint("after_chunk")
-            chunks.append(self._writer.write(_chunk_work(tree, specs)))
-        for chunk in chunks:
-            result_of(chunk, self._stopping)
-        failpoint("before_commit")
-        return self._write(
-            lambda connection: accept_large(connection, incoming, tree, self._clock.now_micros())
-        )
+        self._answer(opened, [owed], taken)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         return result_of(self._writer.write(work), self._stopping)
 
-    def _answer(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
+    def _answer(self, opened: OpenInbox, owed: Sequence[OwedReceipt], taken: Taken) -> None:
         for debt in owed:
             self._tell(_event_of(debt))
-        self._payer.pay(opened, owed)
+        taken.unpaid += self._payer.pay(opened, owed)
         if any(debt.duplicate or debt.moves for debt in owed):
             self._results_owed()
 
@@ -311,10 +287,6 @@ class FileTaker:
 
 def _work_of(files: Sequence[_Small]) -> Callable[[Connection], list[OwedReceipt]]:
     return lambda connection: [file.work(connection) for file in files]
-
-
-def _chunk_work(tree: int, specs: Sequence[TaskSpec]) -> Callable[[Connection], None]:
-    return lambda connection: insert_chunk(connection, tree, specs)
 
 
 def _event_of(debt: OwedReceipt) -> FileTaken | FileRejected:
