@@ -85,6 +85,30 @@ def test_ten_drops_of_one_name_leave_ten_sets_of_answers(tmp_path: Path) -> None
     assert len(bed.names("accepted")) == 20
 
 
+def test_a_name_used_again_at_once_and_often_never_mixes_answers_up(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        for number in range(60):
+            bed.drop("report.json", array(f"t{number}"))
+            wait_until(lambda: not (bed.inbox / "report.json").exists(), "the claim")
+        bed.wait_idle()
+
+        receipts = {
+            name.removesuffix(".receipt.json"): bed.read(f"accepted/{name}")
+            for name in bed.names("accepted")
+            if name.endswith(".receipt.json")
+        }
+        results = {
+            name.removesuffix(".result.json"): bed.read(f"results/{name}")
+            for name in bed.names("results")
+        }
+
+    assert len(receipts) == 60
+    assert list(receipts["report"]["tasks"]) == ["t59"]
+    assert {stem: receipt["tree_id"] for stem, receipt in receipts.items()} == {
+        stem: result["tree_id"] for stem, result in results.items()
+    }
+
+
 def test_a_file_that_has_the_name_of_answers_that_stand_aside_takes_it(tmp_path: Path) -> None:
     with IntakeBed(tmp_path).running() as bed:
         bed.drop("report.json", array("first"))
