@@ -384,9 +384,12 @@ def test_a_command_inherits_its_lock_and_nothing_else(bed: RunnerBed) -> None:
 def test_signals_are_as_usual_in_a_command(bed: RunnerBed) -> None:
     ignored = signal.getsignal(signal.SIGPIPE)
     outcome = bed.command({"script": "yes | head -n 1; grep SigIgn /proc/$$/status"})
+    first, _, mask = completed(outcome)["stdout"].split()
+    # 32 and 33 are the C library's own; make, for one, starts its children with both ignored.
+    of_programs = int(mask, 16) & ~(0b11 << 31)
 
     assert ignored == signal.SIG_IGN
-    assert completed(outcome)["stdout"].split() == ["y", "SigIgn:", "0" * 16]
+    assert (first, of_programs) == ("y", 0)
 
 
 @pytest.mark.parametrize(
