@@ -200,12 +200,16 @@ def test_other_content_under_a_key_is_a_conflict(tmp_path: Path) -> None:
         bed.drop("one.json", array("a", idempotency_key="k"))
         bed.wait_idle()
         tree = bed.read("accepted/one.receipt.json")["tree_id"]
-        bed.drop("two.json", array("b", idempotency_key="k"))
+        bed.drop(
+            "two.json",
+            b'{"tasks": [{"id": "b", "executor": "noop"}],\n "idempotency_key": "k"}',
+        )
         bed.wait_idle()
         error = bed.read("rejected/two.receipt.json")["errors"][0]
 
     assert error["code"] == "idempotency_conflict"
     assert error["pointer"] == "/idempotency_key"
+    assert (error["line"], error["column"]) == (2, 21)
     assert tree in error["message"]
 
 

@@ -16,6 +16,7 @@ from inboxd.array.decode import ChunkReader
 from inboxd.array.envelope import read_envelope
 from inboxd.array.limits import DEEPEST, Limits
 from inboxd.array.links import Links
+from inboxd.array.locate import lines_and_columns
 from inboxd.array.naming import Naming
 from inboxd.array.outline import read_outline
 from inboxd.array.placing import place
@@ -55,10 +56,13 @@ class CheckedArray:
         chunks: Sequence[_SeenChunk],
         builder: SpecBuilder,
         warnings: list[Problem],
+        key_place: tuple[int, int] | None,
     ) -> None:
         self.name = envelope.name
         self.user_id = envelope.user_id
         self.idempotency_key = envelope.idempotency_key
+        #: Line and column of the key's value, for whoever finds it in use; None without a key.
+        self.key_place = key_place
         self.strict_priority = envelope.strict_priority
         #: JSON object with the envelope's `metadata` and `x-…`; None when there is nothing.
         self.other = envelope.other
@@ -163,7 +167,13 @@ class _Check:
             entries=survey.entries,
         )
         warnings, _ = place(outline, self._warnings)
-        return CheckedArray(envelope, naming, seen, builder, warnings)
+        return CheckedArray(envelope, naming, seen, builder, warnings, self._key_place())
+
+    def _key_place(self) -> tuple[int, int] | None:
+        member = self._outline.members.get("idempotency_key")
+        if member is None:
+            return None
+        return lines_and_columns(self._data, (member.value_at,))[member.value_at]
 
     def _reader(self, items: Items) -> ChunkReader:
         return ChunkReader(self._data, path=items.path, max_depth=self._limits.max_depth)

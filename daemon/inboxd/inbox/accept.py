@@ -64,6 +64,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     task_ids: tuple[str, ...]
     #: Warnings, as the receipt will hold them.
     warnings: bytes
+    #: Line and column of the `idempotency_key`; None without one.
+    key_place: tuple[int, int] | None
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ def incoming_tree(
         sha256=content.sha256,
         task_ids=tuple(checked.ids) if listed else (),
         warnings=encode_problems(checked.warnings),
+        key_place=checked.key_place,
         header=TreeHeader(
             public_id=tree_id,
             name=checked.name,
@@ -207,17 +210,20 @@ def _done_or_repeated(connection: Connection, incoming: Incoming) -> OwedReceipt
             file_name=incoming.file_name,
             received_at=header.received_at,
             sha256=incoming.sha256,
-            problems=encode_problems([_conflict(header.idempotency_key, holder.tree_id)]),
+            problems=encode_problems(
+                [_conflict(header.idempotency_key, incoming.key_place, holder.tree_id)]
+            ),
         ),
     )
 
 
-def _conflict(key: str, tree_id: str) -> Problem:
+def _conflict(key: str, place: tuple[int, int] | None, tree_id: str) -> Problem:
+    line, column = place or (None, None)
     return Problem(
         code=ProblemCode.IDEMPOTENCY_CONFLICT,
         pointer="/idempotency_key",
-        line=None,
-        column=None,
+        line=line,
+        column=column,
         message=f"{quoted(key)} was used by tree {tree_id}, with other content",
         hint="use a new key for new content; a key is free again when its tree failed or was"
         " cancelled",
