@@ -375,10 +375,11 @@ def test_a_command_is_in_a_session_of_its_own(bed: RunnerBed) -> None:
 def test_a_command_inherits_its_lock_and_nothing_else(bed: RunnerBed) -> None:
     outcome = bed.command({"script": "ls -l /proc/$$/fd; :"})
 
-    targets = [line.rpartition(" -> ")[2] for line in completed(outcome)["stdout"].splitlines()[1:]]
-    extra = [one for one in targets[3:] if not one.startswith("/proc/")]
+    lines = [line.split() for line in completed(outcome)["stdout"].splitlines()[1:]]
+    targets = {int(words[-3]): words[-1] for words in lines}
+    inherited = [one for fd, one in targets.items() if fd > 2 and not one.startswith("/proc/")]
     assert targets[0] == "/dev/null"
-    assert [Path(one).suffix for one in extra] == [".lock"]
+    assert [Path(one).suffix for one in inherited] == [".lock"]
 
 
 def test_signals_are_as_usual_in_a_command(bed: RunnerBed) -> None:
