@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from inboxd.clock import SystemClock
 from inboxd.config.settings import InboxSettings, RunSettings
@@ -25,14 +25,18 @@ from inboxd.task import Completed, Failed, PlaceKind, TaskError, TaskErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from inboxd.array.catalog import InputProblem
     from inboxd.events import Event
     from inboxd.running.attempt import Attempt
     from inboxd.scheduling.turns import EndedTree
+    from inboxd.store.intake import Connection
 
 __all__ = ["ONE_TASK", "IntakeBed", "array", "wait_until"]
+
+T = TypeVar("T")
 
 #: How long a test waits for what must come.
 LIMIT_SECONDS = 60.0
@@ -79,6 +83,26 @@ class _Catalog:
     def input_problems(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputProblem]:
         del executor, inputs
         return ()
+
+
+class FaultyWriter:
+    """A writer whose next works fail, as they would by a fault of ours."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        #: So many works still fail.
+        self.faults = 0
+
+    def write(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Hand the work on, or one that fails in its place."""
+        if not self.faults:
+            return self._scheduler.write(work)
+        self.faults -= 1
+
+        def fail(connection: Connection) -> T:
+            raise RuntimeError("a fault of ours")
+
+        return self._scheduler.write(fail)
 
 
 class _Listener(TurnListener):
@@ -142,10 +166,11 @@ class IntakeBed:
             publishing=publishing,
             retry_seconds=0.05,
         )
+        self.writer = FaultyWriter(self.scheduler)
         self.intake = Intake(
             self.settings,
             inbox=current,
-            writer=self.scheduler,
+            writer=self.writer,
             catalog=self.catalog,
             clock=self.clock,
             tell=self.events.append,

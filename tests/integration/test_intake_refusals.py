@@ -279,3 +279,22 @@ def test_a_fault_of_ours_with_one_file_is_logged_and_the_others_go_on(
     assert bed.names("accepted") == [
         "bad.json", "bad.receipt.json", "good.json", "good.receipt.json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("faults", [1, 2, 3, 4])
+def test_files_whose_recording_fails_are_recorded_singly_or_later(
+    tmp_path: Path, faults: int
+) -> None:
+    bed = IntakeBed(tmp_path, settle_seconds=0.0, scan_interval_seconds=0.2)
+    with bed.running():
+        bed.wait_idle()
+        bed.writer.faults = faults
+        for name in ("a.json", "b.json", "large.json"):
+            ids = [f"t{number}" for number in range(2_100 if name == "large.json" else 1)]
+            bed.drop(name, array(*ids))
+        wait_until(lambda: len(bed.trees()) == 3, "the trees")
+        bed.wait_idle()
+        trees = sorted(bed.trees())
+
+    assert trees == [(name, "completed") for name in ("a.json", "b.json", "large.json")]
+    assert len(bed.names("accepted")) == 6

@@ -70,6 +70,28 @@ def test_a_file_whose_writer_died_half_way_is_rejected_after_settle(tmp_path: Pa
     assert bed.codes("a") == ["invalid_json"]
 
 
+def test_a_file_that_grows_after_it_was_claimed_rests_again_and_is_taken_whole(
+    tmp_path: Path,
+) -> None:
+    bed = IntakeBed(tmp_path, settle_seconds=0.0)
+    # One look finds both at rest. They are claimed before the first is read and checked, which takes
+    # a second or so.
+    bed.drop("first.json", array(*(f"t{number}" for number in range(30_000))))
+    os.utime(bed.inbox / "first.json", (1, 1))
+    bed.drop("second.json", b'[{"id": "a", "executor": "noop"}')
+    with (bed.inbox / "second.json").open("ab") as file, bed.running():
+        wait_until(lambda: bed.names() == ["accepted", "rejected", "results"], "the claims")
+        has_read = bed.names("accepted") != []
+        file.write(b"]")
+        file.flush()
+        bed.wait_idle()
+        trees = bed.trees()
+
+    assert not has_read, "the test came too late"
+    assert trees == [("first.json", "completed"), ("second.json", "completed")]
+    assert (bed.inbox / "accepted/second.json").read_bytes() == ONE_TASK
+
+
 def test_an_empty_file_waits_for_its_content(tmp_path: Path) -> None:
     with IntakeBed(tmp_path, settle_seconds=1.0).running() as bed:
         bed.wait_taken()
