@@ -74,8 +74,8 @@ def test_a_file_that_grows_after_it_was_claimed_rests_again_and_is_taken_whole(
     tmp_path: Path,
 ) -> None:
     bed = IntakeBed(tmp_path, settle_seconds=0.0)
-    # One look finds both at rest. They are claimed before the first is read and checked, which takes
-    # a second or so.
+    # One look finds both at rest. Both are claimed before the first is read and checked, which
+    # takes a second or so.
     bed.drop("first.json", array(*(f"t{number}" for number in range(30_000))))
     os.utime(bed.inbox / "first.json", (1, 1))
     bed.drop("second.json", b'[{"id": "a", "executor": "noop"}')
