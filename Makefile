@@ -84,7 +84,7 @@ constraints: ## Write constraints.txt anew, with the newest versions that fit py
 clean: ## Remove what make made; the state in .inboxd/ and the files in inbox/ stay
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -f .coverage .coverage.*
-	find daemon plugins tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Sets $$python. pyenv leaves names on PATH that run nothing, so each is asked for its version.
 define find-python
