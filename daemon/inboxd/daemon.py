@@ -27,7 +27,8 @@ from inboxd.running.leftovers import end_leftovers
 from inboxd.running.runner import Runner
 from inboxd.scheduling.scheduler import Scheduler
 from inboxd.state_lock import StateLock
-from inboxd.store.engine import open_writer, sqlite_version
+from inboxd.store.driver import sqlite_version
+from inboxd.store.engine import open_writer
 from inboxd.store.reader import StoreReader
 from inboxd.store.schema import migrate
 from inboxd.telling import Teller

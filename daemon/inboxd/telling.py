@@ -11,7 +11,7 @@ import msgspec
 from inboxd.clock import rfc3339_micros
 from inboxd.events import FileRejected, FileTaken, TaskFailed, TreeEnded
 from inboxd.running.paths import remove_tree_directory_if_empty
-from inboxd.scheduling.turns import TurnListener
+from inboxd.scheduling.turn import TurnListener
 from inboxd.store.outcomes import RequeuedTask
 from inboxd.task import TaskError, TaskStatus
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from inboxd.events import Event, Listener
     from inboxd.running.attempt import Attempt
-    from inboxd.scheduling.turns import EndedTree
+    from inboxd.scheduling.turn import EndedTree
     from inboxd.store.outcomes import AttemptEnd
     from inboxd.store.trees import OpenTree
 

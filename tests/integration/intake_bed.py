@@ -16,7 +16,7 @@ from inboxd.inbox.current import CurrentInbox
 from inboxd.inbox.intake import Intake
 from inboxd.inbox.publishing import Publishing
 from inboxd.scheduling.scheduler import Scheduler
-from inboxd.scheduling.turns import TurnListener
+from inboxd.scheduling.turn import TurnListener
 from inboxd.store.acceptance import delete_unaccepted_trees
 from inboxd.store.engine import open_writer
 from inboxd.store.reader import StoreReader
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from inboxd.array.catalog import InputProblem
     from inboxd.events import Event
     from inboxd.running.attempt import Attempt
-    from inboxd.scheduling.turns import EndedTree
+    from inboxd.scheduling.turn import EndedTree
     from inboxd.store.intake import Connection
 
 __all__ = ["ONE_TASK", "IntakeBed", "array", "wait_until"]

@@ -66,7 +66,7 @@ def _findings(where: Where) -> Iterator[Finding]:
     from inboxd.cli.checks import software  # not needed for --help
     from inboxd.cli.checks.machine import check_inotify, check_systemd  # the same
     from inboxd.cli.version import versions  # the same
-    from inboxd.store.engine import sqlite_module  # the same
+    from inboxd.store.driver import sqlite_module  # the same
 
     found = versions()
     yield from software.check_versions(found)

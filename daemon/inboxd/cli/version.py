@@ -17,7 +17,7 @@ _DISTRIBUTIONS = ("apscheduler", "sqlalchemy", "watchdog", "pluggy", "msgspec")
 
 def versions() -> dict[str, str]:
     """Return each part's version by its name; SQLite's is that of the library in use."""
-    from inboxd.store.engine import sqlite_module  # not needed for --help
+    from inboxd.store.driver import sqlite_module  # not needed for --help
 
     sqlite = sqlite_module()
     return {

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from inboxd.config.settings import RunSettings
     from inboxd.running.attempt import Attempt
     from inboxd.scheduling.mailbox import EndedAttempt
-    from inboxd.scheduling.turns import TurnListener
+    from inboxd.scheduling.turn import TurnListener
 
 __all__ = ["Scheduler"]
 

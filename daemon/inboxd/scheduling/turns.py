@@ -11,115 +11,55 @@ from __future__ import annotations
 
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from inboxd.failpoints import failpoint
-from inboxd.readiness import Ending, tree_status
 from inboxd.running.attempt import Attempt
-from inboxd.scheduling.cascade import Cascade, EndedTask, decide_edges, take_up_cascades
-from inboxd.scheduling.claiming import Claims, claim_tasks
-from inboxd.scheduling.endings import decide_outcome, outcome_name
+from inboxd.scheduling.cascade import Cascade, decide_edges, take_up_cascades
+from inboxd.scheduling.claiming import claim_tasks
 from inboxd.scheduling.memory import Memory
+from inboxd.scheduling.recording import record_outcomes, record_trees
+from inboxd.scheduling.turn import Turn
+from inboxd.scheduling.works import do_works
 from inboxd.store.acceptance import SMALL_TREE
 from inboxd.store.claims import next_waiting_due, wake_waiting
 from inboxd.store.outcomes import (
-    AttemptEnd,
-    RequeuedTask,
     StaleOutcome,
-    end_tasks,
     give_back,
-    record_attempts,
-    requeue_tasks,
     tasks_in_progress,
 )
-from inboxd.store.tables import TaskFlag, TaskState
+from inboxd.store.statements import write_transaction
+from inboxd.store.tables import TaskFlag
 from inboxd.store.trees import (
-    TreeChange,
-    change_trees,
-    end_trees,
     newly_accepted,
     trees_to_end,
 )
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
-    from inboxd.scheduling.mailbox import EndedAttempt, Mailbox, Work
-    from inboxd.store.trees import OpenTree
+    from inboxd.scheduling.mailbox import Mailbox
+    from inboxd.scheduling.turn import TurnListener
 
-__all__ = ["EndedTree", "TurnListener", "Turns"]
+__all__ = ["Turns"]
 
 logger = logging.getLogger(__name__)
 
 #: The kinds of places as plain numbers, which dictionaries find three times faster than enums.
 _KINDS = tuple(kind.value for kind in PlaceKind)
 
-#: Works are begun in a turn for at most so long; the rest is for the next one.
-_WORK_SECONDS = 0.04
-
 #: At most so many waiting tasks are released in a turn.
 _WOKEN_A_TURN = 10_000
 
 #: After a turn that failed, the next comes after so long, doubled each time up to the second.
 _BACK_OFF_SECONDS = (0.1, 5.0)
-
-
-class EndedTree(msgspec.Struct, frozen=True):
-    """A tree whose last task ended in this turn."""
-
-    tree: OpenTree
-    status: str
-    #: Microseconds since 1970, UTC.
-    ended_at: int
-
-
-class TurnListener:
-    """Who is told what a turn committed; called on the scheduler's thread, so it must be quick."""
-
-    def attempt_ended(
-        self, attempt: Attempt, end: AttemptEnd | RequeuedTask, tree: OpenTree
-    ) -> None:
-        """An attempt's outcome was recorded."""
-
-    def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
-        """Trees were accepted."""
-
-    def trees_ended(self, trees: Sequence[EndedTree]) -> None:
-        """Trees ended; their results are owed."""
-
-
-class _Turn:
-    """What one turn gathers until its commit."""
-
-    def __init__(self, now: int, outcomes: Sequence[EndedAttempt]) -> None:
-        self.now = now
-        self.outcomes = outcomes
-        self.taken: list[tuple[Attempt, AttemptEnd | RequeuedTask, OpenTree]] = []
-        self.changes: dict[int, TreeChange] = {}
-        #: Trees some of whose tasks changed in a way that can open or close a level.
-        self.dirty: set[int] = set()
-        #: Trees whose levels are to be found again even if they are not strict.
-        self.reopened: set[int] = set()
-        self.woken = False
-        self.works: list[Work[Any]] = []
-        self.done: list[tuple[Work[Any], object]] = []
-        self.accepted: list[OpenTree] = []
-        self.ended: list[EndedTree] = []
-        self.claims = Claims()
-
-    def change(self, tree: int) -> TreeChange:
-        found = self.changes.get(tree)
-        if found is None:
-            found = self.changes[tree] = TreeChange()
-        return found
 
 
 class Turns:
@@ -154,6 +94,8 @@ class Turns:
         self._listener = listener
         self._memory = Memory(small_tree)
         self._doubt = True
+        #: What is in nobody's hands for the length of a turn must not look like nothing to do.
+        self._in_turn = False
         self._claiming = True
         self._places: dict[int, int] = {
             PlaceKind.PROCESS: settings.places,
@@ -183,7 +125,8 @@ class Turns:
         """Whether nothing runs, waits for its time or a turn, or may be claimed."""
         memory = self._memory
         return (
-            not memory.running
+            not self._in_turn
+            and not memory.running
             and not self._doubt
             and not memory.cascading
             and memory.next_waiting is None
@@ -218,10 +161,17 @@ class Turns:
 
         Never raises: a turn that fails is logged, changes nothing, and is repeated after a pause.
         """
+        self._in_turn = True
+        try:
+            return self._run()
+        finally:
+            self._in_turn = False
+
+    def _run(self) -> list[Attempt]:
         now = self._clock.now_micros()
         if self._retry_at is not None and now < self._retry_at and self._clock_is_sane(now):
             return []
-        turn = _Turn(now, self._mailbox.take_outcomes())
+        turn = Turn(now, self._mailbox.take_outcomes())
         for kind, change in self._mailbox.take_kept():
             self._kept[kind] += change
             if change < 0:
@@ -229,7 +179,7 @@ class Turns:
         if not self._has_something_to_do(turn):
             return []
         try:
-            with self._connection.begin():
+            with write_transaction(self._connection):
                 if self._doubt:
                     self._reconcile(turn)
                 self._do(turn)
@@ -242,7 +192,7 @@ class Turns:
         return turn.claims.attempts
 
     @staticmethod
-    def _pass_failpoints(when: str, turn: _Turn) -> None:
+    def _pass_failpoints(when: str, turn: Turn) -> None:
         if turn.taken:
             failpoint(f"{when}_outcome_commit")
         if turn.claims.attempts:
@@ -252,9 +202,15 @@ class Turns:
 
     # -- one turn, inside its transaction ---------------------------------------------------
 
-    def _do(self, turn: _Turn) -> None:
+    def _do(self, turn: Turn) -> None:
         connection, memory = self._connection, self._memory
-        ended = self._write_outcomes(turn)
+        ended = record_outcomes(
+            connection,
+            memory,
+            turn,
+            max_interruptions=self._settings.max_interruptions,
+            chance=self._random.random,
+        )
         if memory.cascading:
             ended = [*take_up_cascades(connection), *ended]
         if ended:
@@ -271,110 +227,35 @@ class Turns:
             tree = memory.tree(connection, number)
             if tree.strict or number in turn.reopened:
                 memory.look_at_levels(connection, tree, now=turn.now)
+        self._claimable.update(dict.fromkeys(turn.claimable, True))
         if self._claiming:
             self._claim(turn)
-        self._write_trees(turn)
+        record_trees(connection, memory, turn)
         if turn.dirty or turn.accepted or turn.woken:
             memory.next_waiting = next_waiting_due(connection)
 
-    def _write_outcomes(self, turn: _Turn) -> list[EndedTask]:
-        memory = self._memory
-        ends: list[AttemptEnd] = []
-        requeued: list[RequeuedTask] = []
-        history: list[tuple[int, int, int, int, int, str, str | None]] = []
-        cascading: list[EndedTask] = []
-        seen: set[int] = set()
-        for attempt, outcome, ended_at in turn.outcomes:
-            running = memory.running.get(attempt.task)
-            if running is None or running.number != attempt.number or attempt.task in seen:
-                logger.debug("late outcome ignored", extra={"event": "late_outcome"})
-                continue
-            seen.add(attempt.task)
-            task = running.task
-            end = decide_outcome(
-                running,
-                outcome,
-                ended_at=ended_at,
-                max_interruptions=self._settings.max_interruptions,
-                chance=self._random.random(),
-            )
-            turn.taken.append((attempt, end, memory.tree(self._connection, task.tree)))
-            history.append(
-                (
-                    task.id,
-                    running.number,
-                    running.start_seq,
-                    running.started_at,
-                    ended_at,
-                    outcome_name(outcome),
-                    end.error,
-                )
-            )
-            if task.flags & TaskFlag.STRICT:
-                memory.note_running(task.tree, task.priority, task.flags, -1)
-                turn.dirty.add(task.tree)
-            if isinstance(end, RequeuedTask):
-                requeued.append(end)
-                turn.dirty.add(task.tree)
-                self._claimable[task.kind] = True
-                if end.state is TaskState.WAITING:
-                    memory.waits_until(end.due_at)
-                if end.state is TaskState.WAITING and task.flags & TaskFlag.STRICT:
-                    memory.levels.retry_waits(task.tree, task.priority, 1)
-                continue
-            ends.append(end)
-            change = turn.change(task.tree)
-            if end.state is TaskState.COMPLETED:
-                change.completed += 1
-                ending = Ending.COMPLETED
-            else:
-                ending = Ending.FAILED
-                if task.flags & TaskFlag.ALLOW_FAILURE:
-                    change.tolerated += 1
-                else:
-                    change.failed += 1
-            if task.flags & TaskFlag.HAS_DEPENDANTS:
-                cascading.append(EndedTask(task.id, task.tree, ending, task.id))
-        end_tasks(self._connection, ends)
-        requeue_tasks(self._connection, requeued)
-        if history:
-            record_attempts(self._connection, history)
-        return cascading
-
-    def _note_cascade(self, turn: _Turn, cascade: Cascade) -> None:
+    def _note_cascade(self, turn: Turn, cascade: Cascade) -> None:
         self._memory.cascading = cascade.unfinished
         for tree, count in cascade.skipped.items():
             turn.change(tree).skipped += count
         if cascade.touched:
             turn.dirty |= cascade.touched
-            self._claimable = dict.fromkeys(_KINDS, True)
+            turn.claimable.update(_KINDS)
 
-    def _do_works(self, turn: _Turn) -> None:
-        connection, memory = self._connection, self._memory
-        begun = self._clock.monotonic()
-        while (work := self._mailbox.take_work()) is not None:
-            turn.works.append(work)
-            try:
-                with connection.begin_nested():
-                    turn.done.append((work, work.run(connection)))
-            except DBAPIError:
-                raise  # the store's trouble, not the work's: the whole turn is repeated
-            except Exception as error:
-                turn.works.pop()
-                work.future.set_exception(error)
-            if self._clock.monotonic() - begun > _WORK_SECONDS:
-                break
+    def _do_works(self, turn: Turn) -> None:
+        do_works(self._connection, self._mailbox, turn, self._clock)
         if not turn.works:
             return
-        turn.accepted = newly_accepted(connection, after=memory.last_acceptance)
+        memory = self._memory
+        turn.accepted = newly_accepted(self._connection, after=memory.last_acceptance)
         for tree in turn.accepted:
             memory.add_tree(tree)
             if memory.has_levels(tree):
                 turn.reopened.add(tree.id)
         if turn.accepted:
-            self._claimable = dict.fromkeys(_KINDS, True)
+            turn.claimable.update(_KINDS)
 
-    def _wake(self, turn: _Turn) -> None:
+    def _wake(self, turn: Turn) -> None:
         memory = self._memory
         turn.reopened.update(memory.levels.due_trees(turn.now))
         due = memory.next_waiting
@@ -385,9 +266,9 @@ class Turns:
                 if task.attempt and task.flags & TaskFlag.STRICT:
                     memory.levels.retry_waits(task.tree, task.priority, -1)
         if turn.dirty or turn.reopened:
-            self._claimable = dict.fromkeys(_KINDS, True)
+            turn.claimable.update(_KINDS)
 
-    def _claim(self, turn: _Turn) -> None:
+    def _claim(self, turn: Turn) -> None:
         ended: dict[int, int] = dict.fromkeys(_KINDS, 0)
         for attempt, _, _ in turn.taken:
             ended[self._memory.running[attempt.task].task.kind] += 1
@@ -407,28 +288,7 @@ class Turns:
         for number in turn.claims.starting_trees:
             turn.change(number).started = True
 
-    def _write_trees(self, turn: _Turn) -> None:
-        if not turn.changes:
-            return
-        connection, memory = self._connection, self._memory
-        memory.fetch_trees(connection, turn.changes)
-        change_trees(connection, turn.changes.items(), turn.now)
-        for number, change in turn.changes.items():
-            tree = memory.tree(connection, number)
-            tree.open -= change.ended
-            tree.failed += change.failed
-            tree.cancelled += change.cancelled
-            if tree.started_at is None:
-                tree.started_at = turn.now
-            if tree.open == 0:
-                status = tree_status(
-                    open_tasks=0, started=True, failed=tree.failed, cancelled=tree.cancelled
-                )
-                turn.ended.append(EndedTree(tree, status.value, turn.now))
-        if turn.ended:
-            end_trees(connection, [(one.tree.id, one.status, one.ended_at) for one in turn.ended])
-
-    def _reconcile(self, turn: _Turn) -> None:
+    def _reconcile(self, turn: Turn) -> None:
         """After a turn that failed, or at the start: look at what the store really says."""
         memory = self._memory
         believed = {number: entry.number for number, entry in memory.running.items()}
@@ -447,13 +307,13 @@ class Turns:
                 entry = memory.running.pop(number)
                 self._busy[entry.task.kind] -= 1
         memory.load(self._connection, now=turn.now)
-        self._claimable = dict.fromkeys(_KINDS, True)
+        turn.claimable.update(_KINDS)
         for number in trees_to_end(self._connection):
             turn.change(number)
 
     # -- around it ------------------------------------------------------------------------------
 
-    def _has_something_to_do(self, turn: _Turn) -> bool:
+    def _has_something_to_do(self, turn: Turn) -> bool:
         memory = self._memory
         if turn.outcomes or self._mailbox.has_works or self._doubt or memory.cascading:
             return True
@@ -464,7 +324,7 @@ class Turns:
             self._claimable[kind] and self._free(kind) > 0 for kind in _KINDS
         )
 
-    def _after_commit(self, turn: _Turn) -> None:
+    def _after_commit(self, turn: Turn) -> None:
         memory = self._memory
         if self._failures:
             logger.warning(
@@ -490,7 +350,7 @@ class Turns:
         if turn.ended:
             self._listener.trees_ended(turn.ended)
 
-    def _fail(self, turn: _Turn, error: Exception) -> None:
+    def _fail(self, turn: Turn, error: Exception) -> None:
         self._mailbox.give_outcomes_back(turn.outcomes)
         self._mailbox.give_works_back(turn.works)
         self._doubt = True

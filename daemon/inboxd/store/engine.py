@@ -9,7 +9,6 @@ write or checkpoint at one instant (sqlite.org/wal.html#walresetbug), so only th
 from __future__ import annotations
 
 import os
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,23 +19,20 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from inboxd.errors import ConfigurationError
+from inboxd.store.driver import sqlite_module
+from inboxd.store.statements import execute
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    pass
 
 __all__ = [
     "database_path",
     "open_reader",
     "open_writer",
-    "sqlite_module",
-    "sqlite_version",
 ]
 
 #: How long a connection waits for a lock that another process holds.
 _BUSY_MILLISECONDS = 5_000
-
-#: From this version on the standard library's SQLite has the WAL-reset bug mended.
-_MENDED = (3, 51, 3)
 
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -55,27 +51,6 @@ _READER_PRAGMAS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA wal_autocheckpoint = 0",
 )
-
-
-def sqlite_module() -> ModuleType:
-    """
-    Return the SQLite driver: the standard library's where it is mended, else the wheel's.
-
-    Without a wheel for this machine it is the standard library's, whatever its version.
-    """
-    if sqlite3.sqlite_version_info >= _MENDED:
-        return sqlite3
-    try:
-        from pysqlite3 import dbapi2  # pyright: ignore[reportMissingTypeStubs] # it ships none
-    except ImportError:
-        return sqlite3
-    module: ModuleType = dbapi2
-    return module
-
-
-def sqlite_version() -> str:
-    """Return the version of the SQLite library that the store uses."""
-    return str(sqlite_module().sqlite_version)
 
 
 def database_path(url: str) -> Path:
@@ -112,8 +87,7 @@ def open_writer(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin_immediate(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # registered by the decorator
         # Straight to the driver: a turn begins with it (see `store.statements`).
-        driver: Any = connection.connection.dbapi_connection
-        driver.execute("BEGIN IMMEDIATE")
+        execute(connection, "BEGIN IMMEDIATE")
 
     return engine
 

@@ -11,18 +11,19 @@ takes 20 microseconds where the look-up itself takes 2 (measured with SQLite 3.5
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import exc
 
-from inboxd.store.engine import sqlite_module
+from inboxd.store.driver import sqlite_module
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from sqlalchemy import Connection
 
-__all__ = ["execute", "execute_many", "fetch", "fetch_one"]
+__all__ = ["execute", "execute_many", "fetch", "fetch_one", "write_transaction"]
 
 _DriverError: type[Exception] = sqlite_module().Error
 
@@ -34,12 +35,12 @@ def fetch(connection: Connection, statement: str, parameters: Sequence[object] =
     Return all rows of a query.
 
     Raises:
-        DBAPIError: as `exec_driver_sql` raises it, here and below.
+        DBAPIError: the same subclass as `exec_driver_sql` raises, here and below.
     """
     try:
         rows: list[_Row] = _driver(connection).execute(statement, parameters).fetchall()
     except _DriverError as error:
-        raise DBAPIError(statement, None, error) from error
+        raise _wrapped(statement, error) from error
     return rows
 
 
@@ -50,7 +51,7 @@ def fetch_one(
     try:
         row: _Row | None = _driver(connection).execute(statement, parameters).fetchone()
     except _DriverError as error:
-        raise DBAPIError(statement, None, error) from error
+        raise _wrapped(statement, error) from error
     return row
 
 
@@ -59,7 +60,7 @@ def execute(connection: Connection, statement: str, parameters: Sequence[object]
     try:
         count: int = _driver(connection).execute(statement, parameters).rowcount
     except _DriverError as error:
-        raise DBAPIError(statement, None, error) from error
+        raise _wrapped(statement, error) from error
     return count
 
 
@@ -68,9 +69,35 @@ def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence
     try:
         count: int = _driver(connection).executemany(statement, rows).rowcount
     except _DriverError as error:
-        raise DBAPIError(statement, None, error) from error
+        raise _wrapped(statement, error) from error
     return count
+
+
+@contextlib.contextmanager
+def write_transaction(connection: Connection) -> Generator[None]:
+    """
+    Run the block in a transaction of the writer: committed at its end, undone when it raises.
+
+    When a COMMIT fails, SQLAlchemy believes that the transaction is over, but SQLite may keep it
+    open (a full disk, a lock), and every later BEGIN would fail; so it is ended here.
+    """
+    try:
+        with connection.begin():
+            yield
+    except BaseException:
+        if connection.in_transaction():
+            connection.rollback()
+        driver = _driver(connection)
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+        raise
 
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
+
+
+def _wrapped(statement: str, error: Exception) -> exc.DBAPIError:
+    """Return the driver's error as SQLAlchemy's of the same name."""
+    kind: type[exc.DBAPIError] = getattr(exc, type(error).__name__, exc.DBAPIError)
+    return kind(statement, None, error)

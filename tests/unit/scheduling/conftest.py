@@ -11,7 +11,8 @@ import pytest
 from inboxd.config.settings import RunSettings
 from inboxd.scheduling.mailbox import Mailbox
 from inboxd.scheduling.recovery import recover
-from inboxd.scheduling.turns import TurnListener, Turns
+from inboxd.scheduling.turn import TurnListener
+from inboxd.scheduling.turns import Turns
 from inboxd.store.acceptance import (
     TreeHeader,
     accept_tree,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from inboxd.running.attempt import Attempt
-    from inboxd.scheduling.turns import EndedTree
+    from inboxd.scheduling.turn import EndedTree
     from inboxd.task import Outcome
 
 

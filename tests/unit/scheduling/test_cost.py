@@ -96,7 +96,8 @@ _SYNCS = textwrap.dedent(
     from inboxd.clock import SystemClock
     from inboxd.config.settings import RunSettings
     from inboxd.scheduling.mailbox import Mailbox
-    from inboxd.scheduling.turns import TurnListener, Turns
+    from inboxd.scheduling.turn import TurnListener
+    from inboxd.scheduling.turns import Turns
     from inboxd.store.acceptance import TreeHeader, insert_small_tree
     from inboxd.store.engine import open_writer
     from inboxd.task import Completed, PlaceKind, TaskSpec

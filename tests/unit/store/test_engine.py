@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from inboxd.errors import ConfigurationError
-from inboxd.store.engine import database_path, open_reader, open_writer, sqlite_version
+from inboxd.store.driver import sqlite_version
+from inboxd.store.engine import database_path, open_reader, open_writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,76 @@
+"""What one turn gathers until its commit, and who is told of it afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from inboxd.scheduling.claiming import Claims
+from inboxd.store.outcomes import AttemptEnd, RequeuedTask
+from inboxd.store.trees import OpenTree, TreeChange
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inboxd.running.attempt import Attempt
+    from inboxd.scheduling.mailbox import EndedAttempt, Work
+
+__all__ = ["EndedTree", "Turn", "TurnListener"]
+
+
+class EndedTree(msgspec.Struct, frozen=True):
+    """A tree whose last task ended in this turn."""
+
+    tree: OpenTree
+    status: str
+    #: Microseconds since 1970, UTC.
+    ended_at: int
+
+
+class TurnListener:
+    """Who is told what a turn committed; called on the scheduler's thread, so it must be quick."""
+
+    def attempt_ended(
+        self, attempt: Attempt, end: AttemptEnd | RequeuedTask, tree: OpenTree
+    ) -> None:
+        """An attempt's outcome was recorded."""
+
+    def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
+        """Trees were accepted."""
+
+    def trees_ended(self, trees: Sequence[EndedTree]) -> None:
+        """Trees ended; their results are owed."""
+
+
+class Turn:
+    """What one turn gathers until its commit."""
+
+    def __init__(self, now: int, outcomes: Sequence[EndedAttempt]) -> None:
+        """*now* is in microseconds since 1970, UTC."""
+        self.now = now
+        self.outcomes = outcomes
+        #: Outcomes that count, what becomes of their tasks, and the trees.
+        self.taken: list[tuple[Attempt, AttemptEnd | RequeuedTask, OpenTree]] = []
+        self.changes: dict[int, TreeChange] = {}
+        #: Trees some of whose tasks changed in a way that can open or close a level.
+        self.dirty: set[int] = set()
+        #: Trees whose levels are to be found again even if they are not strict.
+        self.reopened: set[int] = set()
+        #: Waiting tasks were released.
+        self.woken = False
+        #: Kinds of places for which tasks may have become claimable.
+        self.claimable: set[int] = set()
+        self.works: list[Work[Any]] = []
+        #: Works that were done, with what they gave.
+        self.done: list[tuple[Work[Any], object]] = []
+        self.accepted: list[OpenTree] = []
+        self.ended: list[EndedTree] = []
+        self.claims = Claims()
+
+    def change(self, tree: int) -> TreeChange:
+        """Return the change of a tree's counts, to add to."""
+        found = self.changes.get(tree)
+        if found is None:
+            found = self.changes[tree] = TreeChange()
+        return found
