@@ -25,7 +25,7 @@ __all__ = [
 class InboxdError(Exception):
     """The base of all errors of inboxd; its text is for people: what, where, and what to do."""
 
-    #: The exit code of the command line when this error ends it (contract, section 4).
+    #: The exit code of the command line when this error ends it (docs/reference/cli.md).
     exit_code: int = 1
 
 

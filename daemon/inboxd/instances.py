@@ -1,4 +1,4 @@
-"""Which instance a command is about (contract, section 4)."""
+"""Which instance a command is about (docs/reference/cli.md)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def find_instance(
     strict: bool = False,
 ) -> Instance:
     """
-    Return the instance that a command is about, by the contract's rule.
+    Return the instance that a command is about, by that rule.
 
     `--config` and `--state`; else `$INBOXD_STATE__PATH`; else `$INBOXD_CONFIG`; else the one
     running instance of this user; else the system's; else the user's default paths.

@@ -1,5 +1,7 @@
 """
-The edge table and the tree's status (contract, section 2), decided here and nowhere else. Pure.
+The edge table and the tree's status, decided here and nowhere else. Pure.
+
+Shown to people in docs/explanation/state-machine.md, which is rendered from here.
 """
 
 from __future__ import annotations

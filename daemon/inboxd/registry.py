@@ -1,5 +1,5 @@
 """
-The registry of running instances (contract, section 4).
+The registry of running instances (docs/reference/cli.md).
 
 A running daemon keeps an entry in a directory of its user: a small JSON file named after its state
 directory. The truth is the lock on the state directory; an entry whose lock is free is stale.

@@ -34,7 +34,7 @@ LONGEST_ID = 128
 #: More retries than this are a slip.
 MOST_RETRIES = 1_000_000
 
-#: Fields of the contract that this version does not have yet: refused, never ignored.
+#: Fields that this version does not have yet: refused, never ignored.
 LATER_FIELDS = {"hold": "`hold` comes with a later version of inboxd"}
 
 #: Keys of one's own, anywhere a task or the envelope has keys.

@@ -142,7 +142,7 @@ class Survey:
         )
 
     def _resolve(self, task: CheckedTask, position: int, bad: BadFields) -> ExecutorEntry | None:
-        """Return who executes the task by the contract's order; report when nobody does."""
+        """Return who executes the task in the documented order; report when nobody does."""
         named = executor_named_by(task)
         if named is None and (bad & _NAMING or (task.params and "executor_id" in task.params)):
             # What should name it is wrong, which is reported.

@@ -25,7 +25,7 @@ from inboxd.array.syntax_findings import (
 
 __all__ = ["MOST_DIGITS", "Broken", "SyntaxReader", "key_text", "skip_space"]
 
-#: A number with more digits is refused: contract, section 1.
+#: A number with more digits is refused (docs/reference/task-file.md).
 MOST_DIGITS = 100
 
 _SPACE = re.compile(rb"[ \t\n\r]*")

@@ -26,7 +26,7 @@ _TICK_SECONDS = 0.25
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What `submit` needs of a receipt (contract, section 3)."""
+    """What `submit` needs of a receipt (docs/explanation/intake.md)."""
 
     accepted: bool
     tree_id: str | None = None

@@ -1,4 +1,4 @@
-"""The exit codes of the command line (contract, section 4): the one table."""
+"""The exit codes of the command line (docs/reference/cli.md): the one table."""
 
 from __future__ import annotations
 

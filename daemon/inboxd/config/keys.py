@@ -148,7 +148,7 @@ KEYS = (
 #: Sections with fixed keys, in the order in which they are written.
 SECTIONS = ("inbox", "store", "run", "state", "plugins", "log")
 
-#: Sections of the contract that this version does not know yet: an error that says so.
+#: Sections that this version does not know yet: an error that says so.
 LATER_SECTIONS = ("control", "notify", "retention")
 
 _BY_NAME = {(key.section, key.name): key for key in KEYS}

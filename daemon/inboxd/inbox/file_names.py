@@ -35,7 +35,7 @@ RECEIPT_SUFFIX = b".receipt.json"
 RESULT_SUFFIX = b".result.json"
 
 #: Bytes. With the uuid of a claim, or a tree id and `.receipt.json`, it must fit in the 255 of the
-#: usual file systems: 200 + 1 + 36 + 13 = 250 (contract, section 3).
+#: usual file systems: 200 + 1 + 36 + 13 = 250 (docs/explanation/intake.md).
 LONGEST_NAME = 200
 
 #: What receipts and results are called until they are whole; left-overs go at start.

@@ -1,4 +1,4 @@
-"""The receipt: what a person who dropped a file is told, as contract section 3 gives it."""
+"""The receipt: what a person who dropped a file is told (docs/explanation/intake.md)."""
 
 from __future__ import annotations
 

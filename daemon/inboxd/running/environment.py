@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attempt_variables", "base_environment"]
 
-#: Handed on from the daemon, where it has them (contract, section 7).
+#: Handed on from the daemon, where it has them (docs/reference/command.md).
 _HANDED_ON = ("PATH", "HOME", "USER", "LANG", "TZ")
 
 

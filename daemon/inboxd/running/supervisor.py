@@ -40,7 +40,7 @@ __all__ = ["CommandSupervisor"]
 
 logger = logging.getLogger(__name__)
 
-#: How often the sizes of outputs are looked at (design.md, section 4), and orphans are.
+#: How often the sizes of outputs are looked at (ADR 0009), and orphans are.
 _TICK_SECONDS = 1.0
 _MOST_EVENTS = 256
 #: The heap of time limits may hold this many of commands that are over, besides as many as run.

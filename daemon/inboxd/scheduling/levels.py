@@ -36,7 +36,7 @@ _Level = tuple[int, int, int, int]  # priority, accepted_at, acceptance, tree
 
 
 class Levels:
-    """The open levels of each kind of place, in the contract's order."""
+    """The open levels of each kind of place, in the order of starts."""
 
     def __init__(self, small_tree: int) -> None:
         self._small_tree = small_tree

@@ -2,7 +2,7 @@
 The scheduler's turn: everything that happened since the last one, in one transaction.
 
 Outcomes are written, the edges they decide are decided, works of other threads are done, and the
-next tasks are claimed in the contract's order, as many as there are free places. A turn that fails
+next tasks are claimed in the order of starts, as many as there are free places. A turn that fails
 changes nothing: outcomes and works stay queued, and the next turn looks at the store before it
 believes its memory.
 """

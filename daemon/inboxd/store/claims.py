@@ -1,5 +1,5 @@
 """
-Which tasks may be claimed, in the contract's order, and the claim itself.
+Which tasks may be claimed, in the order of starts, and the claim itself.
 
 The ready index holds exactly what may be claimed, so no statement here scans past anything else.
 """
@@ -83,7 +83,7 @@ class WokenTask(msgspec.Struct, frozen=True):
 
 
 def ready_tasks(connection: Connection, kind: int, limit: int) -> list[Candidate]:
-    """Return the first *limit* ready tasks of a kind, in the contract's order."""
+    """Return the first *limit* ready tasks of a kind, in the order of starts."""
     rows = fetch(
         connection,
         f"SELECT {_COLUMNS} FROM tasks INDEXED BY tasks_ready WHERE state = 2 AND kind = ?"  # noqa: S608 - our own columns

@@ -1,4 +1,4 @@
-"""Which tree a person means: the one rule of references (contract, section 4)."""
+"""Which tree a person means: the one rule of references (docs/reference/cli.md)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ __all__ = [
     "trees_owing_results",
 ]
 
-#: A receipt lists the ids of at most so many tasks (contract, section 3).
+#: A receipt lists the ids of at most so many tasks (docs/explanation/intake.md).
 MOST_LISTED_TASKS = 10_000
 
 _encode = msgspec.json.encode

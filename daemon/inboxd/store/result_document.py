@@ -66,7 +66,7 @@ def write_result_document(
     reader: StoreReader, tree: TreeView, write: Callable[[bytes], object]
 ) -> None:
     """
-    Write the tree's result document (contract, section 3), one task a line.
+    Write the tree's result document (docs/explanation/intake.md), one task a line.
 
     The header is *tree* as it was read; the tasks are read now, a page to a transaction, so that
     those of a tree that still runs may be newer than the counts and than one another.
