@@ -28,13 +28,15 @@ from inboxd.running.runner import Runner
 from inboxd.scheduling.scheduler import Scheduler
 from inboxd.state_lock import StateLock
 from inboxd.store.driver import sqlite_version
-from inboxd.store.engine import open_writer
+from inboxd.store.engine import database_path, open_writer
 from inboxd.store.reader import StoreReader
 from inboxd.store.schema import migrate
 from inboxd.telling import Teller
 from inboxd.version import VERSION
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from inboxd.clock import Clock
     from inboxd.config.settings import Settings
     from inboxd.events import Listener
@@ -69,6 +71,9 @@ class Daemon:
         self._teller = Teller(self._tell, state=settings.state.path)
         self._exit = ExitStack()
         self._cut = threading.Event()
+        self._lock: StateLock | None = None
+        #: (device, inode) of the database's file.
+        self._database: tuple[int, int] | None = None
         self._runner: Runner | None = None
         self._scheduler: Scheduler | None = None
         self._answers: Answers | None = None
@@ -101,7 +106,7 @@ class Daemon:
 
     def _start(self) -> None:
         settings = self._settings
-        lock = StateLock.acquire(settings.state.path)
+        lock = self._lock = StateLock.acquire(settings.state.path)
         self._exit.callback(lock.release)
         engine = open_writer(settings.store.url)
         self._exit.callback(engine.dispose)
@@ -109,6 +114,7 @@ class Daemon:
             migrate(engine)
         except StoreError as error:
             raise StoreError(f"{escaped(settings.store.url)}: {error}") from error
+        self._database = _identity(database_path(settings.store.url))
         plugins = self.plugins = load_plugins(settings)
         for broken in plugins.broken:
             logger.error(
@@ -192,6 +198,25 @@ class Daemon:
             },
         )
 
+    def check_state(self) -> None:
+        """
+        Make sure that the state directory and the database are still the ones that were opened.
+
+        Raises:
+            StoreError: they were removed or replaced; nothing more is started or taken, since it
+                would be written where nobody finds it.
+        """
+        lock = self._lock
+        database = database_path(self._settings.store.url)
+        if lock is None or (lock.is_current() and _identity(database) == self._database):
+            return
+        self._cut.set()
+        raise StoreError(
+            f"{escaped(str(self._settings.state.path))} or {escaped(str(database))} was removed or"
+            " replaced while the daemon ran; it stops, since nothing that it writes would be"
+            " found again: put back what was there, or start it anew"
+        )
+
     def is_idle(self) -> bool:
         """
         Look whether nothing is left that could happen without a person or a new file.
@@ -233,8 +258,7 @@ class Daemon:
         if running:
             self._tell(DrainBegan(running=running, seconds=settings.drain_timeout_seconds))
             logger.info(
-                "stopping: %d tasks run and have %g s to end",
-                running,
+                "stopping: what runs has %g s to end",
                 settings.drain_timeout_seconds,
                 extra={"event": "drain_began", "running": running},
             )
@@ -248,8 +272,7 @@ class Daemon:
             )
         if scheduler.running_count:
             logger.warning(
-                "cutting %d tasks that still run",
-                scheduler.running_count,
+                "cutting what still runs",
                 extra={"event": "drain_over", "running": scheduler.running_count},
             )
             self._tell(DrainBegan(running=scheduler.running_count, seconds=None))
@@ -257,6 +280,14 @@ class Daemon:
             scheduler.wait_for_turn(
                 lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS
             )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def _nobody(event: object) -> None:

@@ -30,9 +30,10 @@ _PAUSE_SECONDS = 0.01
 class StateLock:
     """The lock, held; `release` or the end of the process frees it."""
 
-    def __init__(self, descriptor: int) -> None:
-        """Take over the descriptor of the locked file; use `acquire`."""
+    def __init__(self, descriptor: int, state: Path) -> None:
+        """Take over the descriptor of the locked file in *state*; use `acquire`."""
         self._descriptor = descriptor
+        self._state = state
 
     @classmethod
     def acquire(cls, state: Path) -> StateLock:
@@ -65,7 +66,7 @@ class StateLock:
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return cls(descriptor)
+        return cls(descriptor, state)
 
     @classmethod
     def acquire_free(cls, state: Path) -> StateLock | None:
@@ -83,7 +84,16 @@ class StateLock:
         except OSError:
             os.close(descriptor)
             return None
-        return cls(descriptor)
+        return cls(descriptor, state)
+
+    def is_current(self) -> bool:
+        """Return whether the lock file is still the one in the state directory."""
+        try:
+            found = (self._state / _FILE_NAME).stat(follow_symlinks=False)
+            own = os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
     def release(self) -> None:
         """Free the lock; the second time it does nothing."""

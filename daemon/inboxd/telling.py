@@ -53,7 +53,7 @@ class Teller(TurnListener):
             case FileRejected():
                 with self._lock:
                     self.bad_endings += 1
-                logger.info(
+                logger.warning(
                     "file rejected: %s",
                     event.problems[0] if event.problems else "see its receipt",
                     extra={
@@ -107,13 +107,15 @@ class Teller(TurnListener):
         for ended in trees:
             tree = ended.tree
             remove_tree_directory_if_empty(self._state, tree.public_id)
-            if ended.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+            is_bad = ended.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
+            if is_bad:
                 with self._lock:
                     self.bad_endings += 1
             seconds = 0.0
             if tree.started_at is not None:
                 seconds = (ended.ended_at - tree.started_at) / 1_000_000
-            logger.info(
+            logger.log(
+                logging.WARNING if is_bad else logging.INFO,
                 "tree %s",
                 ended.status,
                 extra={

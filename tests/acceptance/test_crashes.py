@@ -155,3 +155,42 @@ def test_ten_thousand_files_in_one_burst_are_each_answered(make_daemon: MakeDaem
     assert expected == {path.name.removesuffix(".result.json") for path in results.iterdir()}
     assert expected == receipts
     assert [(count, count)] == daemon.rows("SELECT count(*), sum(status = 'completed') FROM trees")
+
+
+def test_a_daemon_whose_state_directory_is_removed_stops_and_says_so(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon()
+    daemon.start_and_wait()
+    daemon.state.rename(daemon.directory / "moved")
+    assert daemon.process is not None
+    code = daemon.process.wait(LIMIT_SECONDS)
+
+    assert code == 78
+    assert "was removed or replaced while the daemon ran" in daemon.log.read_text()
+
+
+def test_a_terminal_that_goes_away_lets_what_runs_end(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+    effects = daemon.directory / "effects"
+    script = f"echo begin >>{effects}; sleep 0.5; echo end >>{effects}"
+    daemon.drop("tree.json", [{"id": "a", "executor": "command", "inputs": {"script": script}}])
+    daemon.start_and_wait()
+    wait_until(lambda: effects.exists(), "the task runs")
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    code = daemon.process.wait(LIMIT_SECONDS)
+
+    assert code == 0
+    assert effects.read_text().split() == ["begin", "end"]
+
+
+def test_a_database_that_cannot_be_written_is_refused_with_what_to_do(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon()
+    (daemon.state / "inboxd.db").mkdir(parents=True)
+    code = daemon.start().wait(LIMIT_SECONDS)
+
+    assert code == 78
+    assert "inboxd.db: cannot be written: Is a directory; give" in daemon.log.read_text()

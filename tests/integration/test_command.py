@@ -228,15 +228,14 @@ class TestResult:
 
         assert list(bed.state.rglob("*.result")) == []
 
-    def test_file_that_is_a_link_is_not_followed(self, bed: RunnerBed) -> None:
-        outcome = bed.command({"script": 'ln -s /etc/hostname "$INBOXD_RESULT_FILE"'})
+    @pytest.mark.parametrize("make", ["ln -s /etc/hostname", "mkfifo", "mkdir"])
+    def test_file_that_is_no_regular_file_is_not_read_and_fails_the_attempt(
+        self, bed: RunnerBed, make: str
+    ) -> None:
+        error = failed(bed.command({"script": f'{make} "$INBOXD_RESULT_FILE"'})).error
 
-        assert completed(outcome)["exit_code"] == 0
-
-    def test_file_that_is_a_fifo_does_not_block(self, bed: RunnerBed) -> None:
-        outcome = bed.command({"script": 'mkfifo "$INBOXD_RESULT_FILE"'})
-
-        assert completed(outcome)["exit_code"] == 0
+        assert error.code == TaskErrorCode.INVALID_RESULT
+        assert error.message.endswith("it is empty, or no regular file")
 
     @pytest.mark.parametrize(
         ("inputs", "code"),

@@ -213,6 +213,10 @@ def _tallied(tally: Tally, event: Event) -> Tally:
     return Tally(taken=taken, rejected=rejected, ended=ended, unsuccessful=unsuccessful)
 
 
+#: Warnings of the log that come as events too.
+_TOLD_BY_EVENTS = frozenset({"file_rejected", "tree_ended"})
+
+
 class _RecordHandler(logging.Handler):
     """Hands warnings and errors on as text; what is less is told by events."""
 
@@ -222,6 +226,8 @@ class _RecordHandler(logging.Handler):
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) in _TOLD_BY_EVENTS:
+            return
         style = "bold red" if record.levelno >= logging.ERROR else "yellow"
         try:
             self._show(Text(self.format(record), style))

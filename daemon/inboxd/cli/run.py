@@ -30,6 +30,12 @@ logger = logging.getLogger(__name__)
 #: `--until-idle` looks so often whether anything is left to do.
 _IDLE_LOOK_SECONDS = 0.2
 
+#: So often it is made sure that the state directory is still the one that the daemon owns.
+_STATE_LOOK_SECONDS = 5.0
+
+#: SIGHUP comes when the terminal goes away.
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @click.command(
     cls=Verb,
@@ -63,8 +69,8 @@ def command(
     """
     Run the daemon, in the foreground.
 
-    It takes the task files that are dropped in the inbox and runs their tasks. Ctrl-C or SIGTERM
-    lets the running tasks end; a second one ends them.
+    It takes the task files that are dropped in the inbox and runs their tasks. Ctrl-C, SIGTERM or a
+    terminal that goes away lets the running tasks end; a second signal ends them.
     """
     settings = where.settings(inbox_path=inbox, log_format=log_format, log_level=log_level)
     return _run(settings, until_idle=until_idle)
@@ -93,12 +99,11 @@ class _Stop:
 
 @contextlib.contextmanager
 def _signals(stop: _Stop) -> Generator[None]:
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, stop) for number in numbers]
+    before = [signal.signal(number, stop) for number in _STOP_SIGNALS]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(_STOP_SIGNALS, before, strict=True):
             signal.signal(number, handler)
 
 
@@ -156,7 +161,8 @@ def _view(settings: Settings) -> LiveView | None:
 
 
 def _wait(daemon: Daemon, stop: _Stop, *, until_idle: bool) -> None:
-    while not stop.wait(_IDLE_LOOK_SECONDS if until_idle else None):
+    while not stop.wait(_IDLE_LOOK_SECONDS if until_idle else _STATE_LOOK_SECONDS):
+        daemon.check_state()
         if until_idle and daemon.is_idle():
             return
 
@@ -170,7 +176,7 @@ def _stop(daemon: Daemon, stop: _Stop) -> None:
         if stop.count > max(already, 1):
             daemon.cut()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         signal.signal(number, cut)
     if already > 1:
         daemon.cut()

@@ -127,15 +127,21 @@ def _tail(path: str, most: int, max_output_bytes: int) -> tuple[bytes, bool]:
 
 
 def _document(path: str, max_bytes: int) -> tuple[bytes, int | None] | None:
-    """Return a file's content, or its size when it is too large; None when there is no file."""
+    """
+    Return a file's content, or its size when it is too large; None when nothing is there.
+
+    What is there and is no regular file counts as an empty one.
+    """
     try:
         descriptor = os.open(path, _READ)
+    except FileNotFoundError:
+        return None  # not written
     except OSError:
-        return None  # not written; or made a link, which is not followed
+        return b"", None  # a link, which is not followed, or a socket: no document
     try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
-            return None
+            return b"", None  # a directory or a FIFO: no document
         if facts.st_size > max_bytes:
             return b"", facts.st_size
         pieces: list[bytes] = []

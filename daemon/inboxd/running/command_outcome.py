@@ -88,7 +88,8 @@ def _outcome_of_document(end: CommandEnd, document: bytes, max_result_bytes: int
     try:
         value: Any = msgspec.json.decode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        what = "it is empty" if not document.strip() else str(error)
+        is_empty = not document.strip()
+        what = "it is empty, or no regular file" if is_empty else str(error)
         return Failed(
             error=TaskError(
                 code=TaskErrorCode.INVALID_RESULT,

@@ -18,7 +18,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from inboxd.errors import ConfigurationError
+from inboxd.errors import ConfigurationError, StoreError
+from inboxd.names import escaped
 from inboxd.store.driver import sqlite_module
 from inboxd.store.statements import execute
 
@@ -79,9 +80,18 @@ def open_writer(url: str) -> Engine:
 
     Its transactions begin with `BEGIN IMMEDIATE`. The file is made, with mode 0600, where there is
     none; its directory must exist.
+
+    Raises:
+        StoreError: it cannot be written.
     """
     path = database_path(url)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"{escaped(str(path))}: cannot be written: {error.strerror}; give the daemon's user the"
+            " right to read and write it and its directory, or choose another by [store] url"
+        ) from error
     engine = _engine(path, "rw", _WRITER_PRAGMAS, single=True)
 
     @event.listens_for(engine, "begin")

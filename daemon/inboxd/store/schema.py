@@ -60,6 +60,11 @@ def migrate(engine: Engine) -> None:
     try:
         _migrate(engine)
     except DBAPIError as error:
+        if "readonly" in str(error.orig):
+            raise StoreError(
+                "it cannot be written, or a file beside it (-wal, -shm), or its directory; give the"
+                " daemon's user the right to write them: nothing is wrong with the data"
+            ) from error
         raise StoreError(
             f"SQLite cannot use this file ({error.orig}); it was left as it is: "
             "put a backup in its place, or give inboxd another file by [store] url"
