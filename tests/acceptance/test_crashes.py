@@ -138,25 +138,6 @@ def _stop_twice(daemon: Any) -> int:
     return code
 
 
-def test_ten_thousand_files_in_one_burst_are_each_answered(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon()
-    daemon.start_and_wait()
-    count = 10_000
-    for i in range(count):
-        (daemon.inbox / f".{i}").write_bytes(b'[{"id": "a", "executor": "noop"}]')
-    for i in range(count):
-        (daemon.inbox / f".{i}").rename(daemon.inbox / f"{i}.json")
-    results = daemon.inbox / "results"
-    wait_until(lambda: len(list(results.glob("*.result.json"))) == count, "all results", 110)
-    expected = {f"{i}" for i in range(count)}
-    receipts = {path.name.removesuffix(".receipt.json")
-                for path in (daemon.inbox / "accepted").glob("*.receipt.json")}  # fmt: skip
-
-    assert expected == {path.name.removesuffix(".result.json") for path in results.iterdir()}
-    assert expected == receipts
-    assert [(count, count)] == daemon.rows("SELECT count(*), sum(status = 'completed') FROM trees")
-
-
 def test_a_daemon_whose_state_directory_is_removed_stops_and_says_so(
     make_daemon: MakeDaemon,
 ) -> None:

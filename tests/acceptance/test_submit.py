@@ -19,6 +19,8 @@ import pytest
 
 from inboxd.state_lock import is_locked
 
+from .real_daemon import wait_until
+
 _LIMIT_SECONDS = 30.0
 
 _GOOD = [{"id": "a", "executor": "noop"}, {"id": "b", "executor": "noop", "dependencies": ["a"]}]
@@ -51,12 +53,9 @@ def daemon(environ: dict[str, str], *arguments: str) -> Generator[subprocess.Pop
             stderr=output,
         )
     registry = Path(environ["XDG_RUNTIME_DIR"], "inboxd")
-    end = time.monotonic() + _LIMIT_SECONDS
     try:
-        while not list(registry.glob("*.json")):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.01)
+        wait_until(lambda: list(registry.glob("*.json")) or process.poll() is not None, "it runs")
+        assert process.poll() is None, log.read_text()
         yield process
     finally:
         process.terminate()
@@ -264,10 +263,8 @@ def test_of_two_daemons_one_must_be_named(environ: dict[str, str], tmp_path: Pat
             stderr=subprocess.DEVNULL,
         )
         try:
-            end = time.monotonic() + _LIMIT_SECONDS
-            while len(list(Path(environ["XDG_RUNTIME_DIR"], "inboxd").glob("*.json"))) < 2:
-                assert time.monotonic() < end
-                time.sleep(0.01)
+            registry = Path(environ["XDG_RUNTIME_DIR"], "inboxd")
+            wait_until(lambda: len(list(registry.glob("*.json"))) == 2, "both run")
             unnamed = inboxd(environ, "list")
             named = inboxd(environ, "list", "--state", f"{tmp_path}/b")
         finally:

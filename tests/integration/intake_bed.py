@@ -50,12 +50,15 @@ def array(*ids: str, executor: str = "noop", **envelope: Any) -> bytes:
     return json.dumps({**envelope, "tasks": tasks}).encode()
 
 
+_NEVER = threading.Event()
+
+
 def wait_until(is_true: Callable[[], Any], what: str) -> None:
     """Wait until *is_true*; fail, saying *what* did not come, after a limit."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while not is_true():
         assert time.monotonic() < deadline, f"{what}: did not come within {LIMIT_SECONDS:g} s"
-        time.sleep(0.005)
+        _NEVER.wait(0.005)
 
 
 _EXECUTORS = ("noop", "fail", "stay", "faulty")
