@@ -305,3 +305,60 @@ def test_without_inotify_files_are_found_by_looking_and_the_watch_comes_back(
     )
 
     assert done.stdout.splitlines() == ["inotify instance limit reached", "watched"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["accepted", "rejected", "results", ".claimed"])
+def test_a_subdirectory_that_is_moved_away_is_made_again_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("old.json")
+        bed.wait_idle()
+        (bed.inbox / name).rename(tmp_path / "archive")
+        before = sorted(path.name for path in (tmp_path / "archive").iterdir())
+        bed.drop("good.json")
+        bed.drop("bad.json", b"[]")
+        bed.wait_idle()
+
+    assert (bed.inbox / "accepted/good.receipt.json").exists()
+    assert (bed.inbox / "rejected/bad.receipt.json").exists()
+    assert (bed.inbox / "results/good.result.json").exists()
+    assert sorted(path.name for path in (tmp_path / "archive").iterdir()) == before
+    told = [
+        getattr(record, "path", None)
+        for record in caplog.records
+        if getattr(record, "event", "") == "inbox_directory_exchanged"
+    ]
+    assert told == [str(bed.inbox / name)]
+
+
+def test_results_moved_away_while_a_tree_runs_are_written_where_results_are_now(
+    tmp_path: Path,
+) -> None:
+    with IntakeBed(tmp_path, scan_interval_seconds=600.0).running() as bed:
+        bed.drop("slow.json", array("a", executor="stay"))
+        bed.wait_taken()
+        wait_until(lambda: bed.staying, "the start")
+        (bed.inbox / "results").rename(tmp_path / "archive")
+        bed.end_staying()
+        wait_until(lambda: (bed.inbox / "results/slow.result.json").exists(), "the result")
+
+    assert list((tmp_path / "archive").iterdir()) == []
+
+
+def test_a_subdirectory_exchanged_for_a_symlink_is_refused_until_it_is_gone(
+    tmp_path: Path,
+) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.wait_idle()
+        (bed.inbox / "accepted").rename(tmp_path / "archive")
+        (bed.inbox / "accepted").symlink_to(tmp_path / "archive")
+        bed.drop("a.json")
+        wait_until(lambda: "not a symlink" in str(bed.intake.health().problem), "the refusal")
+        is_untouched = bed.names() == ["a.json", "accepted", "rejected", "results"]
+        (bed.inbox / "accepted").unlink()
+        bed.wait_idle()
+
+    assert is_untouched
+    assert list((tmp_path / "archive").iterdir()) == []
+    assert receipt_of(bed, "a")

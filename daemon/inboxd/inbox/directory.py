@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from inboxd.config.settings import InboxSettings
 
-__all__ = ["Identity", "OpenInbox", "identity_of", "open_inbox"]
+__all__ = ["Identity", "OpenInbox", "identity_of", "is_still", "open_inbox"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,14 @@ _CLAIMED_MODE = 0o700
 
 #: Set-group-id, so that what is made in it belongs to the inbox's group: who may drop may read.
 _ANSWERS_MODE = 0o2750
+
+#: The sub-directories, by the names they have on disk and as attributes.
+_SUBDIRECTORIES = (
+    (".claimed", "claimed"),
+    ("accepted", "accepted"),
+    ("rejected", "rejected"),
+    ("results", "results"),
+)
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -73,18 +81,40 @@ class OpenInbox:
 
     def is_current(self) -> bool:
         """Return whether the path still leads to these directories; False when it leads nowhere."""
+        return self.is_at_path() and not self.exchanged()
+
+    def is_at_path(self) -> bool:
+        """Return whether the path still leads to the inbox itself."""
         try:
-            if identity_of(os.stat(self.path)) != self.identity:  # noqa: PTH116 - Path.stat is slower; this runs at every look
-                return False
+            return identity_of(os.stat(self.path)) == self.identity  # noqa: PTH116 - Path.stat is slower; this runs at every look
         except OSError:
             return False
-        subdirectories = (self.claimed, self.accepted, self.rejected, self.results)
-        return all(os.fstat(descriptor).st_nlink > 0 for descriptor in subdirectories)
+
+    def exchanged(self) -> list[str]:
+        """
+        Return the names of the sub-directories that are gone, or are not the ones that are open.
+
+        People archive by moving a whole directory away; the descriptor would follow it.
+        """
+        return [
+            name
+            for name, attribute in _SUBDIRECTORIES
+            if not is_still(name, self.inbox, getattr(self, attribute))
+        ]
 
     def file_system_now_ns(self) -> int:
         """Return the time by the clock that stamps the inbox's files, a server's on NFS."""
         os.utime(self.lock)
         return os.fstat(self.lock).st_mtime_ns
+
+
+def is_still(name: str, parent: int, descriptor: int) -> bool:
+    """Return whether *name* in the open directory *parent* is the directory that is open."""
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
 
 
 def identity_of(facts: os.stat_result) -> Identity:

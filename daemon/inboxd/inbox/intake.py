@@ -93,6 +93,7 @@ class Intake:
         self._clock = clock
         self._results_owed = results_owed
         self._wake = threading.Event()
+        inbox.look_wanted = self._wake.set
         self._stopping = threading.Event()
         self._watcher = Watcher(self._wake, suffixes)
         payer = ReceiptPayer(writer, publishing=publishing, stopping=self._stopping)
