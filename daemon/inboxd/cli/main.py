@@ -13,6 +13,7 @@ import click
 
 from inboxd.cli.exit_codes import ExitCode
 from inboxd.cli.output import problem
+from inboxd.cli.streams import OutputFailed, forget_stdout, prepare_streams
 from inboxd.cli.verbs import Verbs
 from inboxd.errors import InboxdError
 
@@ -47,9 +48,9 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "inboxd", _COMPLETE_VARIABLE, instruction))
+    prepare_streams()
     code = run_command_line(sys.argv[1:])
-    _flush()
-    sys.exit(code)
+    sys.exit(_flushed(code))
 
 
 def run_command_line(arguments: list[str]) -> int:
@@ -74,23 +75,27 @@ def run_command_line(arguments: list[str]) -> int:
         if sys.stderr.isatty():
             click.echo(err=True)  # the terminal has written ^C
         return ExitCode.INTERRUPTED
+    except OutputFailed as error:
+        problem(str(error))
+        forget_stdout()
+        return ExitCode.FAILED
     except InboxdError as error:
         problem(str(error))
         return error.exit_code
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
         return ExitCode.GOOD
     return result if isinstance(result, int) else ExitCode.GOOD
 
 
-def _flush() -> None:
+def _flushed(code: int) -> int:
     """Write out what is buffered; that the reader left (`inboxd list | head`) is no error."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
-
-
-def _forget_stdout() -> None:
-    # What is still buffered goes nowhere, else the interpreter complains at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_stdout()
+    except OutputFailed as error:
+        problem(str(error))
+        forget_stdout()
+        return code or ExitCode.FAILED
+    return code

@@ -42,13 +42,21 @@ STATUS_STYLES = {
 }
 
 
+class _Console(Console):
+    """A console that leaves it to the caller what a pipe without a reader means."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what was raised; rich's own answer ends the process with 1."""
+        raise  # called while the error is handled
+
+
 def make_console(file: TextIO | None = None) -> Console:
     """Return a console on *file*, stdout unless given; `NO_COLOR` is heeded."""
     target: TextIO = file or sys.stdout
     _show_what_cannot_be_written(target)
     if target.isatty():
-        return Console(file=target, highlight=False, emoji=False, markup=False)
-    return Console(
+        return _Console(file=target, highlight=False, emoji=False, markup=False)
+    return _Console(
         file=target, highlight=False, emoji=False, markup=False, width=_UNBOUNDED, color_system=None
     )
 
