@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from inboxd.array import Limits, Problem, check_array
 from inboxd.array.problem import ProblemCode
+from inboxd.config.reading import NotRegular, open_regular
 from inboxd.plugins.manager import ExecutorCatalog, load_plugins
 
 if TYPE_CHECKING:
@@ -41,14 +41,13 @@ def read_task_file(name: str, *, max_bytes: int) -> bytes | Problem:
 
     Of a file that is too large only so much is read that the check can tell.
     """
-    if name == "-":
-        return _bounded(sys.stdin.buffer, max_bytes)
-    path = Path(name)
     try:
-        if stat.S_ISDIR(path.stat().st_mode):
-            return _unread(ProblemCode.NOT_A_REGULAR_FILE, "is a directory, not a task file")
-        with path.open("rb") as file:
+        if name == "-":
+            return _bounded(sys.stdin.buffer, max_bytes)
+        with open_regular(Path(name)) as file:
             return _bounded(file, max_bytes)
+    except NotRegular as error:
+        return _unread(ProblemCode.NOT_A_REGULAR_FILE, f"{error.strerror}, not a task file")
     except OSError as error:
         return _unread(ProblemCode.UNREADABLE, f"cannot be read: {error.strerror}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from inboxd.config.keys import LATER_SECTIONS, SECTIONS, key_named, keys_of
 from inboxd.config.layers import Layer, Written
+from inboxd.config.reading import NotRegular, open_regular
 from inboxd.names import did_you_mean, escaped
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ def read_layer(path: Path) -> tuple[Layer, list[str]]:
     """Return what the file says, and one sentence for each thing in it that cannot be used."""
     shown = _shown(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_MOST_BYTES + 1)
+    except NotRegular as error:
+        return Layer(), [f"{shown}: {error.strerror}, not a configuration"]
     except OSError as error:
         return Layer(), [f"{shown}: cannot be read: {error.strerror}"]
     if len(data) > _MOST_BYTES:

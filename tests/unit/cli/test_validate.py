@@ -144,3 +144,26 @@ def test_the_schema_is_printed_and_is_the_shipped_one(run: Run) -> None:
     code, out, err = run("schema")
 
     assert (0, json.loads(shipped.read_text()), "") == (code, json.loads(out), err)
+
+
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path, run: Run) -> None:
+    fifo = tmp_path / "pipe.json"
+    os.mkfifo(fifo)
+
+    code, out, _ = run("validate", "--json", str(fifo))
+
+    assert (
+        code,
+        [error["code"] for error in json.loads(out)["files"][0]["errors"]],
+    ) == (4, ["not_a_regular_file"])
+
+
+def test_a_pipe_that_the_shell_opened_is_read(tmp_path: Path, run: Run) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'[{"name": "noop"}]')
+    os.close(writing)
+
+    code, out, _ = run("validate", f"/dev/fd/{reading}")
+    os.close(reading)
+
+    assert (code, "good, 1 task" in out) == (0, True)

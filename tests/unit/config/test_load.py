@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -342,4 +343,17 @@ def test_a_directory_in_place_of_the_file_is_named(home: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(home, config=home)
 
-    assert (f"{home}: cannot be read: Is a directory",) == caught.value.problems
+    assert (f"{home}: is a directory, not a configuration",) == caught.value.problems
+
+
+def test_a_fifo_in_conf_d_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    main = tmp_path / "inboxd.toml"
+    main.write_text("")
+    parts = tmp_path / "conf.d"
+    parts.mkdir()
+    os.mkfifo(parts / "a.toml")
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(config=main, environ={}, cwd=tmp_path)
+
+    assert (f"{parts}/a.toml: is no regular file, not a configuration",) == (raised.value.problems)
