@@ -242,3 +242,33 @@ def test_a_file_dropped_again_between_two_deaths_is_a_drop_of_its_own(daemon: Da
     assert counts == [1, 2, 3]
     assert len(daemon.read("accepted/a-report.receipt.json")["tasks"]) == 3
     assert len(daemon.read("results/a-report.result.json")["tasks"]) == 3
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *("within_way", "within_way:2", "within_way:3", "after_way"),
+        *("after_receipt", "before_move", "after_move", "before_paid", "after_result"),
+    ],
+)
+def test_a_death_while_way_is_made_for_answers_replaces_and_repeats_nothing(
+    prepared: Path, tmp_path: Path, step: str
+) -> None:
+    daemon = Daemon(shutil.copytree(prepared, tmp_path / "daemon"))
+    shutil.rmtree(daemon.directory / "state")
+    received_at = daemon.read("accepted/a-report.receipt.json")["received_at"]
+    daemon.drop("a-report.json", DROPS["a-report.json"])
+    died = daemon.run(step)
+    ended = daemon.run()
+
+    assert (died, ended) == (-signal.SIGKILL, 0)
+    aside = f"a-report.{received_at}"
+    assert sorted(path.name for path in (daemon.inbox / "accepted").iterdir()) == [
+        f"{aside}.json",
+        f"{aside}.receipt.json",
+        "a-report.json",
+        "a-report.receipt.json",
+    ]
+    assert len(list((daemon.inbox / "results").iterdir())) == 2
+    check_answers(daemon, "a-report", "a-report.json", DROPS["a-report.json"])
+    assert (daemon.inbox / f"accepted/{aside}.json").read_bytes() == OLD_REPORT

@@ -264,3 +264,121 @@ def test_a_large_array_repeats_like_a_small_one(tmp_path: Path) -> None:
 
     assert len(trees) == 1
     assert (receipt["duplicate"], len(receipt["tasks"])) == (True, 2_500)
+
+
+def contents(bed: IntakeBed) -> list[bytes]:
+    """Return what lies in the directories of answers, in order of content."""
+    return sorted(
+        path.read_bytes()
+        for directory in ("accepted", "rejected", "results")
+        for path in (bed.inbox / directory).iterdir()
+    )
+
+
+def forget(bed: IntakeBed) -> None:
+    """Remove the state, as people do who want to begin anew."""
+    for path in bed.directory.glob("inboxd.db*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("content", [array("new"), b"[]"])
+@pytest.mark.parametrize("earlier", [array("old"), b"[1]"])
+def test_answers_of_a_state_that_was_removed_stand_aside(
+    tmp_path: Path, earlier: bytes, content: bytes
+) -> None:
+    bed = IntakeBed(tmp_path)
+    with bed.running():
+        bed.drop("report.json", earlier)
+        bed.wait_idle()
+    before = contents(bed)
+    names = {name: set(bed.names(name)) for name in ("accepted", "rejected", "results")}
+    forget(bed)
+    with bed.running():
+        bed.drop("report.json", content)
+        bed.wait_idle()
+
+    after = contents(bed)
+    assert [one for one in before if one not in after] == []
+    home = "rejected" if content == b"[]" else "accepted"
+    other = "accepted" if content == b"[]" else "rejected"
+    assert (bed.inbox / home / "report.json").read_bytes() == content
+    assert not (bed.inbox / other / "report.json").exists()
+    assert not (bed.inbox / other / "report.receipt.json").exists()
+    assert (bed.inbox / "results/report.result.json").exists() == (content != b"[]")
+    assert names["results"] <= {"report.result.json"}
+    aside = [name for name in bed.names("accepted") + bed.names("rejected") if name[:7] == "report."
+             and name not in ("report.json", "report.receipt.json")]  # fmt: skip
+    assert len({name.removesuffix(".json").removesuffix(".receipt") for name in aside}) == 1
+
+
+def test_a_file_that_a_person_put_under_the_name_stands_aside_by_its_time(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.wait_idle()
+        (bed.inbox / "accepted/pre.json").write_bytes(b"mine")
+        (bed.inbox / "results/pre.result.json").write_bytes(b"mine too")
+        os.utime(bed.inbox / "accepted/pre.json", (1_700_000_000, 1_700_000_000))
+        os.utime(bed.inbox / "results/pre.result.json", (1_700_000_000, 1_700_000_000))
+        bed.drop("pre.json")
+        bed.wait_idle()
+
+    aside = "pre.2023-11-14T22:13:20.000000Z"
+    assert bed.names("accepted") == [f"{aside}.json", "pre.json", "pre.receipt.json"]
+    assert (bed.inbox / f"accepted/{aside}.json").read_bytes() == b"mine"
+    assert (bed.inbox / f"results/{aside}.result.json").read_bytes() == b"mine too"
+
+
+def test_a_result_put_under_the_name_while_the_tree_runs_is_not_replaced(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path).running() as bed:
+        bed.drop("slow.json", array("a", executor="stay"))
+        bed.wait_taken()
+        wait_until(lambda: bed.staying, "the start")
+        (bed.inbox / "results/slow.result.json").write_bytes(b"mine")
+        bed.end_staying()
+        bed.wait_idle()
+
+    assert b"mine" in contents(bed)
+    assert bed.read("results/slow.result.json")["status"] == "completed"
+
+
+def test_two_states_in_turn_on_one_inbox_lose_no_answer(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one = IntakeBed(tmp_path / "one")
+    two = IntakeBed(tmp_path / "two", path=one.inbox)
+    everything: list[bytes] = []
+    for number in range(3):
+        for bed in (one, two):
+            with bed.running():
+                bed.drop("report.json", array(f"t{number}", name=bed.directory.name))
+                bed.wait_idle()
+            everything.append((bed.inbox / "results/report.result.json").read_bytes())
+            everything.append((bed.inbox / "accepted/report.receipt.json").read_bytes())
+            everything.append((bed.inbox / "accepted/report.json").read_bytes())
+
+    assert contents(one) == sorted(everything)
+    for name in one.names("accepted"):
+        if name.endswith(".receipt.json"):  # each receipt lies beside its own file
+            [task] = one.read(f"accepted/{name}")["tasks"]
+            file = one.read(f"accepted/{name.removesuffix('.receipt.json')}.json")
+            assert file["tasks"][0]["id"] == task
+
+
+def test_two_claims_of_one_name_that_were_left_over_are_answered_apart(tmp_path: Path) -> None:
+    bed = IntakeBed(tmp_path)
+    with bed.running():
+        bed.wait_idle()
+    for number in (1, 2):
+        name = f"0000000{number}-0000-4000-8000-000000000000-report.json"
+        (bed.inbox / ".claimed" / name).write_bytes(array(f"t{number}"))
+    with bed.running():
+        bed.wait_idle()
+        trees = {
+            name.removesuffix(".receipt.json"): bed.read(f"accepted/{name}")["tree_id"]
+            for name in bed.names("accepted")
+            if name.endswith(".receipt.json")
+        }
+
+    assert len(trees) == 2
+    assert {stem: bed.read(f"results/{stem}.result.json")["tree_id"] for stem in trees} == trees
+    [aside] = [stem for stem in trees if stem != "report"]
+    assert aside == f"report.{trees[aside]}"

@@ -13,15 +13,12 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from inboxd.failpoints import failpoint
-from inboxd.inbox.file_names import RESULT_SUFFIX, UNFINISHED_PREFIX, aside_names
+from inboxd.inbox.file_names import UNFINISHED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from inboxd.inbox.directory import OpenInbox
-
-__all__ = ["AnswerFiles", "move_aside", "move_file"]
+__all__ = ["AnswerFiles", "move_file", "unfinished_name"]
 
 #: Descriptors that are open at one time, of the usual 1,024 of a process.
 _MOST_OPEN = 64
@@ -73,7 +70,7 @@ class AnswerFiles:
     @contextlib.contextmanager
     def adding(self, key: str) -> Generator[Callable[[bytes], None]]:
         """Give a function that writes an answer under *key* piece by piece; else as `add`."""
-        name = _unfinished_name(key)
+        name = unfinished_name(key)
         if len(self._open) >= _MOST_OPEN:
             self.sync()
         descriptor = os.open(name, _CREATE, _ANSWER_MODE, dir_fd=self._directory)
@@ -105,7 +102,7 @@ class AnswerFiles:
     def finish(self, key: str, name: bytes) -> None:
         """Give the answer under *key* its name; it is synced, and the directory will be."""
         os.rename(
-            _unfinished_name(key), name, src_dir_fd=self._directory, dst_dir_fd=self._directory
+            unfinished_name(key), name, src_dir_fd=self._directory, dst_dir_fd=self._directory
         )
 
     def _close(self) -> None:
@@ -122,20 +119,12 @@ def move_file(source: int, old: bytes, target: int, new: bytes) -> bool:
     return True
 
 
-def move_aside(opened: OpenInbox, old: bytes, new: bytes) -> None:
-    """Give all that lies under the answers' name *old* the name *new*; the caller syncs."""
-    for directory in (opened.accepted, opened.rejected):
-        for before, after in aside_names(old, new):
-            move_file(directory, before, directory, after)
-            failpoint("within_aside")
-    move_file(opened.results, old + RESULT_SUFFIX, opened.results, new + RESULT_SUFFIX)
-
-
 def _write_all(descriptor: int, content: bytes) -> None:
     written = os.write(descriptor, content)
     while written < len(content):  # a signal, or a disk that is just full, cuts a write short
         written += os.write(descriptor, memoryview(content)[written:])
 
 
-def _unfinished_name(key: str) -> bytes:
+def unfinished_name(key: str) -> bytes:
+    """Return what the answer under *key* is called until it is finished."""
     return UNFINISHED_PREFIX + key.encode()

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from inboxd.errors import InboxdError
 from inboxd.failpoints import failpoint
-from inboxd.inbox.answer_files import AnswerFiles
+from inboxd.inbox.answer_files import AnswerFiles, unfinished_name
 from inboxd.inbox.file_names import RESULT_SUFFIX
 from inboxd.inbox.look import RETRY_SECONDS
+from inboxd.inbox.making_way import make_way_for_result, tree_of_result
 from inboxd.inbox.writer import WriteUnfinished, result_of
 from inboxd.store.intake import clear_results, owed_results, trees_owing_results
 from inboxd.store.result_document import small_result_documents, write_result_document
@@ -168,7 +169,7 @@ class Answers:
             # The names are read where they may change: between this and the renames nobody
             # moves earlier answers aside.
             for result in self._write(lambda connection: self._read_names(connection, trees)):
-                if result.id in written and self._finish(files, result):
+                if result.id in written and self._finish(results.descriptor, files, result):
                     named.append(result)
                     failpoint("after_result")
         finally:
@@ -208,9 +209,13 @@ class Answers:
         with files.adding(result.claim) as write:
             write_result_document(self._reader, view, write)
 
-    def _finish(self, files: AnswerFiles, result: OwedResult) -> bool:
+    def _finish(self, directory: int, files: AnswerFiles, result: OwedResult) -> bool:
         try:
-            files.finish(result.claim, result.answer_name + RESULT_SUFFIX)
+            with self._publishing.naming:
+                tree_id = tree_of_result(directory, unfinished_name(result.claim))
+                if make_way_for_result(directory, result.answer_name, tree_id):
+                    os.fsync(directory)
+                files.finish(result.claim, result.answer_name + RESULT_SUFFIX)
         except OSError as error:  # the others are finished all the same
             self._fail(error)
             return False

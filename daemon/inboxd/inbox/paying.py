@@ -14,9 +14,12 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from inboxd.failpoints import failpoint
-from inboxd.inbox.answer_files import AnswerFiles, move_aside, move_file
+from inboxd.inbox.answer_files import AnswerFiles, move_file
 from inboxd.inbox.file_names import claimed_name, placed_name
+from inboxd.inbox.making_way import make_way, make_way_for_result, move_aside
 from inboxd.inbox.receipts import receipt_document, receipt_name
 from inboxd.inbox.writer import result_of
 from inboxd.names import display_file_name
@@ -90,6 +93,8 @@ class ReceiptPayer:
             Exception: the store could not be written.
         """
         self._move_aside(opened, owed)
+        owed = _with_names_of_now(owed)
+        self._make_way(opened, owed)
         paid = [
             debt for debt in self._write_receipts(opened, owed) if self._move_file(opened, debt)
         ]
@@ -128,6 +133,20 @@ class ReceiptPayer:
             self._writer.write(lambda connection: clear_moves(connection, numbers)), self._stopping
         )
         failpoint("after_aside_commit")
+
+    def _make_way(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> None:
+        """Move aside what the store does not know and the answers would replace."""
+        moved = False
+        for debt in owed:
+            with self._telling(debt):
+                tree_id = None if debt.tree_id is None else debt.tree_id.encode()
+                with self._publishing.naming:
+                    moved |= make_way_for_result(opened.results, debt.answer_name, tree_id)
+                moved |= make_way(opened, debt)
+        if moved:
+            for directory in (opened.accepted, opened.rejected, opened.results):
+                os.fsync(directory)
+            failpoint("after_way")
 
     def _write_receipts(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> list[OwedReceipt]:
         """Write receipts; return the debts whose receipts have their names now."""
@@ -189,3 +208,17 @@ class ReceiptPayer:
                 extra={"event": "receipt_not_written", "file": file, "reason": error.strerror},
             )
         self.problem = problem
+
+
+def _with_names_of_now(owed: Sequence[OwedReceipt]) -> list[OwedReceipt]:
+    """Return debts, in their order, with the names that later ones among them left to them."""
+    if not any(debt.moves for debt in owed):
+        return list(owed)
+    names = [debt.answer_name for debt in owed]
+    for position, debt in enumerate(owed):
+        for old, new in debt.moves:
+            names[:position] = [new if name == old else name for name in names[:position]]
+    return [
+        msgspec.structs.replace(debt, answer_name=name)
+        for debt, name in zip(owed, names, strict=True)
+    ]

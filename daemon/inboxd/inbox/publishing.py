@@ -22,6 +22,9 @@ class Publishing:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._is_open = False
+        #: Held while one name in `results/` is made free, and given: by the intake, which does so
+        #: for what it does not know, or by the results' thread.
+        self.naming = threading.Lock()
 
     def begin(self) -> None:
         """Say that names were read and will be given; called in the transaction that reads."""
