@@ -14,6 +14,7 @@ from inboxd.names import escaped
 
 if TYPE_CHECKING:
     from inboxd.cli.options import Where
+    from inboxd.config.settings import Settings
 
 __all__ = ["command"]
 
@@ -62,10 +63,11 @@ def check(where: Where, as_json: bool) -> int:
     Ends with 0 when it can be used, with 78 when not.
     """
     try:
-        settings = where.instance(strict=True).settings
+        settings = _checked_settings(where)
     except ConfigurationError as error:
         if as_json:
-            print_json({"valid": False, "files": [], "problems": list(error.problems)})
+            files = [str(file) for file in where.files()]
+            print_json({"valid": False, "files": files, "problems": list(error.problems)})
             return ExitCode.CONFIGURATION
         raise
     files = [str(file) for file in settings.files]
@@ -74,3 +76,15 @@ def check(where: Where, as_json: bool) -> int:
         return ExitCode.GOOD
     note("good: " + (", ".join(escaped(file) for file in files) or "no file, only defaults"))
     return ExitCode.GOOD
+
+
+def _checked_settings(where: Where) -> Settings:
+    from inboxd.plugins.manager import load_plugins  # what follows is not needed for --help
+    from inboxd.plugins.unknown import known_executors, unknown_executor_settings
+
+    settings = where.instance(strict=True).settings
+    if settings.executors:
+        known, is_complete = known_executors(load_plugins(settings))
+        if problems := unknown_executor_settings(settings, known, is_complete=is_complete):
+            raise ConfigurationError(problems)
+    return settings

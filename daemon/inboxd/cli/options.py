@@ -41,6 +41,16 @@ class Where:
 
         return find_instance(config=self.config, state=self.state, strict=strict)
 
+    def files(self) -> list[Path]:
+        """Return the files that `--config`, or else the environment, names, usable or not."""
+        import os  # what follows is not needed for --help
+
+        from inboxd.config.files import files_of
+        from inboxd.config.load import config_file
+
+        main, _ = config_file(self.config, environ=os.environ, cwd=Path.cwd())
+        return files_of(main)[0]
+
     def settings(self, **overrides: str | None) -> Settings:
         """
         Return the settings without looking for a running instance.

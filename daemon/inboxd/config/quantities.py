@@ -38,6 +38,7 @@ def parse_duration(value: object) -> float:
         seconds = duration_seconds(value)
     if seconds is None:
         raise ValueError(
+            f"{_negative(value)}"
             'a duration is a number of seconds, or text like "500ms", "90s", "10m", "2h"'
         )
     return seconds
@@ -62,7 +63,10 @@ def parse_size(value: object) -> int:
             return int(number) * _BYTES[unit]
         if unit in _BYTES and (size := float(number) * _BYTES[unit]).is_integer():
             return int(size)
-    raise ValueError('a size is a whole number of bytes, or text like "64KiB", "256MiB", "1GiB"')
+    raise ValueError(
+        f"{_negative(value)}"
+        'a size is a whole number of bytes, or text like "64KiB", "256MiB", "1GiB"'
+    )
 
 
 def duration_text(seconds: float) -> str | float:
@@ -88,3 +92,10 @@ def size_text(size: int) -> str | int:
         if size and size % _BYTES[unit] == 0:
             return f"{size // _BYTES[unit]}{unit}"
     return size
+
+
+def _negative(value: object) -> str:
+    """Return the beginning of a message on a value below 0, else nothing."""
+    is_text = isinstance(value, str) and value.startswith("-") and value[1:2].isdigit()
+    is_negative = is_text or (isinstance(value, int | float) and value < 0)
+    return "must not be negative: " if is_negative else ""

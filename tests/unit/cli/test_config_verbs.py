@@ -70,11 +70,11 @@ def test_check_says_everything_that_is_wrong(run: Run, tmp_path: Path) -> None:
 
     problems = [
         f'{config}: unknown key "place" in [run]; did you mean "places"?',
-        f"{config}: [run] grace: a duration is a number of seconds, or text like"
-        ' "500ms", "90s", "10m", "2h"',
+        f"{config}: [run] grace: must not be negative: a duration is a number of seconds, or text"
+        ' like "500ms", "90s", "10m", "2h"',
     ]
     assert (78, "", "inboxd: " + "\n".join(problems) + "\n") == (code, out, err)
-    assert (78, {"valid": False, "files": [], "problems": problems}, "") == (
+    assert (78, {"valid": False, "files": [str(config)], "problems": problems}, "") == (
         as_json[0],
         json.loads(as_json[1]),
         as_json[2],
@@ -85,3 +85,19 @@ def test_check_finds_nothing_wrong_as_json(run: Run) -> None:
     code, out, err = run("config", "check", "--json")
 
     assert (code, json.loads(out), err) == (0, {"valid": True, "files": [], "problems": []}, "")
+
+
+def test_check_fails_for_settings_of_an_executor_that_nobody_offers(
+    run: Run, tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[executors.comand]\nenabled = false\n")
+    problem = '[executors.comand]: no plugin offers this executor; did you mean "command"?'
+
+    code, _, err = run("config", "check", "--config", str(config))
+    as_json = json.loads(run("config", "check", "--config", str(config), "--json")[1])
+    doctor = json.loads(run("doctor", "--config", str(config), "--json")[1])
+
+    assert (78, f"inboxd: {problem}\n") == (code, err)
+    assert ([str(config)], [problem]) == (as_json["files"], as_json["problems"])
+    assert problem in [each["message"] for each in doctor["checks"] if each["level"] == "fail"]

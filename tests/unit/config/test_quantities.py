@@ -84,3 +84,15 @@ def test_round_durations_are_written_with_the_largest_unit() -> None:
     actual = [duration_text(seconds) for seconds in (0.5, 2, 90, 600, 7200, 0)]
 
     assert actual == ["500ms", "2s", "90s", "10m", "2h", 0]
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, "-1", "-5s"])
+def test_a_negative_duration_is_called_negative(value: object) -> None:
+    with pytest.raises(ValueError, match="must not be negative"):
+        parse_duration(value)
+
+
+@pytest.mark.parametrize("value", [-1, "-1KiB"])
+def test_a_negative_size_is_called_negative(value: object) -> None:
+    with pytest.raises(ValueError, match="must not be negative"):
+        parse_size(value)

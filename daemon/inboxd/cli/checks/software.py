@@ -51,10 +51,15 @@ def check_sqlite(version: tuple[int, ...], shown: str) -> Iterator[Finding]:
 
 def check_plugins(settings: Settings) -> Iterator[Finding]:
     """Load the plugins as the daemon would, and say which are broken and what they offer."""
-    from inboxd.plugins.manager import load_plugins  # not needed for --help
+    from inboxd.plugins.manager import load_plugins  # what follows is not needed for --help
+    from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 
-    off = [name for name, each in settings.executors.items() if not each.enabled]
-    yield from plugin_findings(load_plugins(settings), switched_off=off)
+    plugins = load_plugins(settings)
+    known, is_complete = known_executors(plugins)
+    for problem in unknown_executor_settings(settings, known, is_complete=is_complete):
+        yield failed("configuration", problem, "mend its name, or take it out")
+    off = [name for name, each in settings.executors.items() if not each.enabled and name in known]
+    yield from plugin_findings(plugins, switched_off=off)
 
 
 def plugin_findings(plugins: Plugins, *, switched_off: Iterable[str]) -> Iterator[Finding]:
