@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Receipt", "ResultHead", "wait_for_receipt", "wait_for_result"]
+__all__ = ["Receipt", "ResultHead", "failures_of", "wait_for_receipt", "wait_for_result"]
 
 _PAUSE_SECONDS = 0.02
 #: A daemon that is restarted comes back within this; one that was stopped does not.
@@ -43,6 +44,31 @@ class ResultHead(msgspec.Struct, frozen=True, kw_only=True):
 
     status: str
     counts: dict[str, int]
+
+
+class _Error(msgspec.Struct, frozen=True):
+    message: str
+
+
+class _Task(msgspec.Struct, frozen=True):
+    id: str
+    status: str
+    error: _Error | None = None
+
+
+class _Tasks(msgspec.Struct, frozen=True):
+    tasks: list[_Task]
+
+
+def failures_of(result: bytes, *, most: int) -> list[tuple[str, str]]:
+    """Return the first tasks that failed, as (id, why), from a result document; not yet escaped."""
+    failed = (
+        task for task in msgspec.json.decode(result, type=_Tasks).tasks if task.status == "failed"
+    )
+    return [
+        (task.id, "failed" if task.error is None else task.error.message)
+        for task in islice(failed, most)
+    ]
 
 
 def wait_for_receipt(inbox: Path, file_name: bytes, *, is_running: Callable[[], bool]) -> bytes:

@@ -19,7 +19,7 @@ from inboxd.names import escaped
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DropFailed", "drop", "unique_file_name", "with_envelope"]
+__all__ = ["DropFailed", "drop", "make_inbox", "unique_file_name", "with_envelope"]
 
 #: With `-`, 8 digits, and `.json` well under the 200 bytes that a name may have.
 _MOST_OF_A_NAME = 150
@@ -90,6 +90,24 @@ def with_envelope(data: bytes, *, name: str | None, idempotency_key: str | None)
         return b"{" + text + b', "tasks": ' + data.strip(b" \t\n\r") + b"}\n"
     # Right behind the brace, so that every line of the file keeps its number.
     return data[: start + 1] + text + b", " + data[start + 1 :]
+
+
+def make_inbox(inbox: Path, *, state: Path) -> None:
+    """
+    Make the inbox where it is not there yet, with the modes that the daemon gives.
+
+    Raises:
+        DropFailed: it cannot be made.
+    """
+    try:
+        if inbox.exists():
+            return
+        if state in inbox.parents:
+            # Nobody else may look into the state directory, whoever makes it.
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        inbox.mkdir(mode=0o770, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DropFailed(inbox, error) from error
 
 
 def drop(inbox: Path, file_name: bytes, data: bytes) -> None:

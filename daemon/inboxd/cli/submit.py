@@ -16,10 +16,17 @@ from inboxd.ids import short_id
 from inboxd.names import display_file_name, escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inboxd.array import Problem
+    from inboxd.cli.checking import Checker
     from inboxd.cli.options import Where
     from inboxd.instances import Instance
 
 __all__ = ["command"]
+
+#: So many failed tasks are named; `inboxd show` has them all.
+_MOST_FAILURES = 5
 
 
 @click.command(
@@ -63,29 +70,45 @@ def command(
     errors are shown, as by `inboxd validate`, and the exit code is 4. Without a daemon nothing is
     dropped and the exit code is 69, unless --queue, which prints the name of the file.
     """
-    from inboxd.cli.drop import drop, unique_file_name, with_envelope  # not needed for --help
+    from inboxd.array import CheckedArray  # what follows is not needed for --help
+    from inboxd.cli.checking import Checker
+    from inboxd.cli.drop import drop, make_inbox, unique_file_name, with_envelope
 
     if name is not None:
         _check_name(name)
     instance = where.instance()
-    data = _checked(file, instance, as_json=as_json)
+    checker = Checker(instance.settings)
+    data = _checked(file, checker, instance, as_json=as_json)
     if data is None:
         return ExitCode.INVALID_FILE
-    data = with_envelope(data, name=name, idempotency_key=idempotency_key)
+    enveloped = with_envelope(data, name=name, idempotency_key=idempotency_key)
+    if enveloped != data:
+        # What the flags put in is checked too; of what the file says, all warnings were given.
+        checked = checker.check(enveloped)
+        if not isinstance(checked, CheckedArray):
+            _show_problems(file, list(checked.problems), as_json=as_json)
+            return ExitCode.INVALID_FILE
     inbox = instance.settings.inbox.path
     if instance.is_running is False and (wait or not queue):
         raise DaemonNotReachable(
             f"no daemon runs on {escaped(str(instance.settings.state.path))}: nothing was dropped;"
-            " start one with `inboxd run`"
-            + ("" if wait else ", or leave the file for the next one with --queue")
+            " start one with `inboxd run`" + _without_daemon(wait=wait, queue=queue)
         )
     stem = "tasks" if file == "-" else Path(file).stem
     file_name = unique_file_name(stem if name is None else name)
-    drop(inbox, file_name, data)
+    if queue and instance.is_running is False:
+        make_inbox(inbox, state=instance.settings.state.path)
+    drop(inbox, file_name, enveloped)
     if instance.is_running is False:
         _print_queued(file_name, as_json=as_json)
         return ExitCode.GOOD
     return _answered(file_name, instance, wait=wait, as_json=as_json)
+
+
+def _without_daemon(*, wait: bool, queue: bool) -> str:
+    if wait and queue:
+        return "; a file that is queued cannot be waited for: leave --wait out to queue it"
+    return "" if wait else ", or leave the file for the next one with --queue"
 
 
 def _check_name(name: str) -> None:
@@ -95,27 +118,31 @@ def _check_name(name: str) -> None:
         )
 
 
-def _checked(file: str, instance: Instance, *, as_json: bool) -> bytes | None:
+def _checked(file: str, checker: Checker, instance: Instance, *, as_json: bool) -> bytes | None:
     """Return the bytes of a valid task file; None after showing what is wrong with it."""
     from inboxd.array import CheckedArray, Problem  # not needed for --help
-    from inboxd.cli.checking import Checker, read_task_file  # the same
+    from inboxd.cli.checking import read_task_file  # the same
 
     data = read_task_file(file, max_bytes=instance.settings.inbox.max_file_bytes)
     if isinstance(data, Problem):
         problems = [data]
     else:
-        checked = Checker(instance.settings).check(data)
+        checked = checker.check(data)
         for warning in checked.warnings:
             note(f"{escaped(file)}: warning: {warning}")
         if isinstance(checked, CheckedArray):
             return data
         problems = list(checked.problems)
+    _show_problems(file, problems, as_json=as_json)
+    return None
+
+
+def _show_problems(file: str, problems: Sequence[Problem], *, as_json: bool) -> None:
     if as_json:
         errors = [problem.to_dict() for problem in problems]
         print_json({"format": 1, "file": file, "accepted": False, "errors": errors})
     for problem in problems:
         note(f"{escaped(file)}: {problem}")
-    return None
 
 
 def _print_queued(file_name: bytes, *, as_json: bool) -> None:
@@ -183,7 +210,18 @@ def _ended(file_name: bytes, tree_id: str, instance: Instance, *, as_json: bool)
     else:
         counts = {name: count for name, count in result.counts.items() if name != "total"}
         note(f"{result.status}: {', '.join(counted(counts))}")
+        if result.status != "completed":
+            _say_what_failed(data, tree_id)
     return ExitCode.GOOD if result.status == "completed" else ExitCode.FAILED
+
+
+def _say_what_failed(result: bytes, tree_id: str) -> None:
+    """Name the first tasks that failed, and where to read on."""
+    from inboxd.cli.answers import failures_of  # not needed for --help
+
+    for task_id, reason in failures_of(result, most=_MOST_FAILURES):
+        note(f"  {escaped(task_id)}: {escaped(reason)}")
+    note(f"look at it with: inboxd show {short_id(tree_id)}")
 
 
 def _is_running(instance: Instance) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -150,7 +152,12 @@ def test_without_a_daemon_nothing_is_dropped(run: Run, state: Path, file: str) -
     nothing = f"inboxd: no daemon runs on {state}: nothing was dropped; start one with `inboxd run`"
     assert [
         (69, "", f"{nothing}, or leave the file for the next one with --queue\n"),
-        (69, "", f"{nothing}\n"),
+        (
+            69,
+            "",
+            f"{nothing}; a file that is queued cannot be waited for: leave --wait out to queue"
+            " it\n",
+        ),
     ] == results
     assert in_inbox(state) == []
 
@@ -176,11 +183,34 @@ def test_queue_leaves_the_file_for_the_next_daemon(run: Run, state: Path, file: 
     assert as_json["queued"] is True
 
 
-def test_queue_without_an_inbox_says_what_to_do(run: Run, state: Path, file: str) -> None:
+def test_queue_makes_the_inbox_that_the_daemon_would_make(run: Run, state: Path, file: str) -> None:
+    state.rmdir()
+    before = os.umask(0o022)
+    try:
+        code, out, _ = run("submit", "--queue", file)
+    finally:
+        os.umask(before)
+
+    assert (0, [out.strip()]) == (code, in_inbox(state))
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (state, state / "inbox")]
+    assert modes == [0o700, 0o750]
+
+
+def test_queue_where_no_inbox_can_be_made_says_what_to_do(run: Run, state: Path, file: str) -> None:
+    (state / "inbox").symlink_to(state / "none" / "inbox")
+
     code, out, err = run("submit", "--queue", file)
 
     assert (code, out) == (78, "")
-    assert f"{state}/inbox: nothing was dropped: No such file or directory" in err
+    assert f"{state}/inbox: nothing was dropped: " in err
+
+
+def test_an_empty_idempotency_key_drops_nothing(run: Run, state: Path, file: str) -> None:
+    with StandIn(state=state) as daemon:
+        code, out, err = run("submit", "--idempotency-key", "", file)
+
+    assert (code, out, daemon.taken) == (4, "", {})
+    assert "/idempotency_key: " in err
 
 
 def test_queue_beside_a_daemon_waits_for_its_answer(run: Run, state: Path, file: str) -> None:
@@ -190,14 +220,30 @@ def test_queue_beside_a_daemon_waits_for_its_answer(run: Run, state: Path, file:
     assert (0, f"{TREE_ID}\n", "") == answer
 
 
-@pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
+@pytest.mark.parametrize(("status", "code"), [("completed", 0), ("cancelled", 1)])
 def test_wait_ends_as_the_tree_did(
     run: Run, state: Path, file: str, status: str, code: int
 ) -> None:
     with StandIn(state=state, result={**_RESULT, "status": status}):
         answer = run("submit", "--wait", file)
 
-    assert (code, f"{TREE_ID}\n", f"{status}: 2 completed, 1 skipped\n") == answer
+    hint = f"look at it with: inboxd show {TREE_ID[-8:]}\n" if code else ""
+    assert (code, f"{TREE_ID}\n", f"{status}: 2 completed, 1 skipped\n{hint}") == answer
+
+
+def test_wait_names_the_first_tasks_that_failed(run: Run, state: Path, file: str) -> None:
+    error = {"code": "exit_status", "message": "exit status\x1b 1", "cause": None}
+    tasks = [{"id": "good", "status": "completed", "error": None}] + [
+        {"id": f"bad-{n}", "status": "failed", "error": error} for n in range(7)
+    ]
+    with StandIn(state=state, result={**_RESULT, "status": "failed", "tasks": tasks}):
+        code, _, err = run("submit", "--wait", file)
+
+    assert (1, [f"  bad-{n}: exit status\\x1b 1" for n in range(5)]) == (
+        code,
+        err.splitlines()[1:-1],
+    )
+    assert f"look at it with: inboxd show {TREE_ID[-8:]}" == err.splitlines()[-1]
 
 
 def test_wait_with_json_prints_the_result(run: Run, state: Path, file: str) -> None:
