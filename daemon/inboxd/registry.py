@@ -94,6 +94,7 @@ def register(
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if refusal := _refusal(directory, own=True):
             return Registration(path=path, problem=refusal)
+        _remove_leftovers(path)
         _write_entry(path, settings, version)
     except OSError as error:
         where = escaped(str(directory))
@@ -117,6 +118,12 @@ def running_instances(
 
 def _entry_name(state: Path) -> str:
     return hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:16] + _SUFFIX
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what daemons left that ended while they wrote this entry; we hold its state's lock."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _write_entry(path: Path, settings: Settings, version: str) -> None:

@@ -10,7 +10,7 @@ from inboxd.cli.checks.finding import Finding, Level, failed, good, warned
 from inboxd.cli.exit_codes import ExitCode
 from inboxd.cli.options import Verb, json_option, where_options
 from inboxd.cli.output import print_json, styled
-from inboxd.errors import ConfigurationError
+from inboxd.errors import AmbiguousReference, ConfigurationError
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ def _findings(where: Where) -> Iterator[Finding]:
     except ConfigurationError as error:
         for problem in error.problems:
             yield failed("configuration", problem, "mend it; `inboxd config check` looks again")
+        return
+    except AmbiguousReference as error:
+        yield failed(
+            "instance", str(error).replace("\n", " "), "run `inboxd doctor --state DIR` for each"
+        )
         return
     yield from _instance_findings(instance)
 

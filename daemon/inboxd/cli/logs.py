@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inboxd.cli.options import Verb, json_option, where_options
+from inboxd.names import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,9 +70,13 @@ def command(
     from inboxd.cli.references import find_task
     from inboxd.cli.render.log_output import JsonOutput, PlainOutput
     from inboxd.clock import SystemClock
-    from inboxd.names import escaped
     from inboxd.store.reader import StoreReader
 
+    if "/" not in reference:
+        raise click.UsageError(
+            f'"{escaped(reference)}" names no task: write TREE/TASK;'
+            f" `inboxd show {escaped(reference)}` lists the tasks of a tree"
+        )
     instance = where.instance()
     with StoreReader(instance.settings.store.url) as reader:
         tree, task = find_task(reader, reference)

@@ -21,7 +21,9 @@ __all__ = ["find_tree"]
 #: What part of an id may look like; anything else is a name.
 _PART = re.compile(r"[0-9a-f-]{4,36}", re.ASCII)
 
-#: The newest trees whose names are compared with a typo.
+_SHORT_PART = re.compile(r"[0-9a-f-]{1,3}", re.ASCII)
+
+#: The newest trees whose names are compared with a typo, or with what was copied from a list.
 _NAMES_COMPARED = 1_000
 
 
@@ -30,7 +32,7 @@ def find_tree(connection: Connection, reference: str) -> TreeView:
     Return the accepted tree that *reference* means.
 
     The first that applies: `@` is the newest; a full id; the last 8 characters of an id; a file
-    name or a tree's `name`, the newest of it; any other part of an id, of 4 characters or more.
+    name or a tree's `name`, the newest of it (as it is, or as it is shown); any other part of an id, of 4 characters or more.
     A name comes before a part, so that a tree called `cafe` is found whatever ids there are.
 
     Raises:
@@ -52,6 +54,9 @@ def find_tree(connection: Connection, reference: str) -> TreeView:
     tree = read_trees.newest_named(connection, _bindable(reference), os.fsencode(reference))
     if tree is not None:
         return tree
+    tree = _shown_as(connection, reference)
+    if tree is not None:
+        return tree
     if may_be_part:
         trees = read_trees.trees_with_part(connection, part, at_end=False)
         if trees:
@@ -64,6 +69,22 @@ def _newest(connection: Connection) -> TreeView:
     if not trees:
         raise NotFound("@: no tree has been accepted yet; drop a task file into the inbox")
     return trees[0]
+
+
+def _shown_as(connection: Connection, reference: str) -> TreeView | None:
+    """
+    Return the newest tree whose name is shown as *reference*: copied from `list`, with escapes.
+
+    Among the newest trees alone, since what is escaped no index knows.
+    """
+    if "\\" not in reference:
+        return None
+    for name, file_name in read_trees.newest_names(connection, _NAMES_COMPARED):
+        if name is not None and escaped(name) == reference:
+            return read_trees.newest_named(connection, name, b"")
+        if file_name is not None and display_file_name(file_name) == reference:
+            return read_trees.newest_named(connection, "", file_name)
+    return None
 
 
 def _bindable(reference: str) -> str:
@@ -99,4 +120,6 @@ def _nothing(connection: Connection, reference: str) -> str:
             known[os.fsdecode(file_name)] = None
     hint = did_you_mean(reference, known)
     ending = hint if hint is not None else "`inboxd list` shows what there is"
+    if _SHORT_PART.fullmatch(reference.lower()):
+        ending = f"a part of an id needs at least 4 characters; {ending}"
     return f'no tree "{escaped(reference)}" in the store; {ending}'

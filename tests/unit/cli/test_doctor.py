@@ -26,9 +26,11 @@ from inboxd.cli.checks.machine import (
     space_findings,
 )
 from inboxd.cli.checks.software import check_sqlite, check_versions, plugin_findings
+from inboxd.cli.main import run_command_line
 from inboxd.config.load import load_settings
 from inboxd.config.settings import Settings
 from inboxd.plugins.manager import BrokenPlugin, Plugins
+from inboxd.registry import register
 from inboxd.state_lock import StateLock
 from inboxd.store.engine import open_writer
 from inboxd.store.inspection import DatabaseReport, inspect_database
@@ -383,3 +385,22 @@ def test_a_broken_configuration_is_a_finding(run: Run, tmp_path: Path) -> None:
         last["level"],
         last["check"],
     ) == (1, False, "fail", "configuration")
+
+
+def test_several_instances_are_a_finding_of_the_doctor(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locks = []
+    for name in ("one", "two"):
+        settings = load_settings(overrides={"state.path": str(tmp_path / name)})
+        locks.append(StateLock.acquire(settings.state.path))
+        register(settings, version="1")
+
+    code = run_command_line(["doctor", "--json"])
+    for lock in locks:
+        lock.release()
+
+    found = json.loads(capsys.readouterr().out)["checks"]
+    failures = [each["message"] for each in found if each["check"] == "instance"]
+    assert (code, len(failures)) == (1, 1)
+    assert f"--state {tmp_path / 'one'}" in failures[0]

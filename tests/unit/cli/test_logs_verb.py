@@ -125,7 +125,6 @@ def test_an_attempt_that_wrote_nothing_is_no_error(run: Run) -> None:
         (["@/never"], 'task "never" was never started: skipped because "done" completed'),
         (["@/never", "-f"], 'task "never" was never started: skipped because "done" completed'),
         (["@/done", "--attempt", "3"], 'task "done" has no attempt 3; its newest is 2'),
-        (["@"], '"@" names no task; write TREE/TASK'),
         (["@/nothing"], 'no task "nothing"'),
     ],
 )
@@ -165,3 +164,12 @@ def test_following_an_attempt_that_is_over_prints_it_and_ends(write: Write, run:
 
     assert (code, out) == (0, "first\n")
     assert err.endswith("attempt 1 of done ended after 1.00 s: status 7\n")
+
+
+def test_a_tree_without_a_task_is_a_usage_error(store: StoreBuilder, run: Run) -> None:
+    store.add_tree([TaskRow(id="a")])
+
+    code, _, err = run("logs", "@")
+
+    assert code == 2
+    assert '"@" names no task: write TREE/TASK' in err

@@ -341,3 +341,24 @@ def test_tree_as_json_has_every_task_with_parent_and_reason(store: StoreBuilder,
         "id", "name", "parent_id", "status", "reason", "executor", "priority", "attempts",
         "started_at", "ended_at",
     ]  # fmt: skip
+
+
+def test_a_name_copied_from_a_list_is_found(store: StoreBuilder, run: Run) -> None:
+    by_file = store.add_tree([TaskRow(id="a")], file_name=b"bad\xff\nx.json")
+    by_name = store.add_tree([TaskRow(id="a")], name="evil \x1b name")
+
+    found = [
+        json.loads(run("show", name, "--json")[1])["tree_id"]
+        for name in ("bad\\xff\\nx.json", "evil \\x1b name")
+    ]
+
+    assert [by_file, by_name] == found
+
+
+def test_a_part_of_an_id_that_is_too_short_is_said_to_be(store: StoreBuilder, run: Run) -> None:
+    store.add_tree([TaskRow(id="a")], name="nightly")
+
+    code, _, err = run("show", "01a")
+
+    assert code == 3
+    assert "a part of an id needs at least 4 characters" in err

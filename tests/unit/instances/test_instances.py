@@ -369,3 +369,17 @@ def test_the_entry_is_json_that_other_programs_can_read(
 def test_a_broken_configuration_is_said(environ: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
         find(environ, tmp_path, config=tmp_path / "none.toml")
+
+
+def test_what_a_daemon_left_half_written_is_removed_by_the_next_one(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with running(environ, state_path=f"{tmp_path}/s") as settings:
+        entry = register(settings, version="1", environ=environ).path
+        leftover = entry.with_name(f".{entry.name}.12345")
+        other = entry.with_name(".ffff.instance.json.12345")
+        leftover.touch()
+        other.touch()
+        register(settings, version="1", environ=environ)
+
+        assert (leftover.exists(), other.exists()) == (False, True)
