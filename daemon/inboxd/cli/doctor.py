@@ -89,6 +89,7 @@ def _findings(where: Where) -> Iterator[Finding]:
 
 def _instance_findings(instance: Instance) -> Iterator[Finding]:
     from inboxd.cli.checks import database, directories, machine, software  # not needed for --help
+    from inboxd.plugins.manager import load_plugins  # the same
 
     settings = instance.settings
     read = ", ".join(escaped(str(file)) for file in settings.files)
@@ -98,8 +99,11 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
     yield from machine.check_file_system("state", settings.state.path, holds_database=True)
     yield from directories.check_inbox(settings)
     yield from machine.check_file_system("inbox", settings.inbox.path, holds_database=False)
-    yield from database.check_database(settings.store.url, is_running=bool(instance.is_running))
-    yield from software.check_plugins(settings)
+    plugins = load_plugins(settings)
+    yield from database.check_database(
+        settings.store.url, is_running=bool(instance.is_running), executors=plugins.executors.keys()
+    )
+    yield from software.check_plugins(settings, plugins)
 
 
 def _daemon_finding(instance: Instance) -> Finding:

@@ -32,7 +32,8 @@ def find_tree(connection: Connection, reference: str) -> TreeView:
     Return the accepted tree that *reference* means.
 
     The first that applies: `@` is the newest; a full id; the last 8 characters of an id; a file
-    name or a tree's `name`, the newest of it (as it is, or as it is shown); any other part of an id, of 4 characters or more.
+    name or a tree's `name`, the newest of it, as it is or as it is shown; any other part of an id,
+    of 4 characters or more.
     A name comes before a part, so that a tree called `cafe` is found whatever ids there are.
 
     Raises:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -11,8 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from inboxd.errors import StoreError
 from inboxd.store.engine import database_path, open_reader
 from inboxd.store.schema import schema_version
+from inboxd.store.tables import TaskState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -22,6 +25,15 @@ __all__ = ["DatabaseReport", "inspect_database"]
 #: Between looks at the clock, in steps of SQLite's virtual machine: well under a millisecond.
 _STEPS = 10_000
 _MOST_PROBLEMS = 10
+#: So many tasks of each state are looked at: some tens of milliseconds.
+_MOST_WAITING = 10_000
+#: Each has an index that holds just its rows.
+_WAITING_STATES = (
+    TaskState.WITHOUT_EXECUTOR,
+    TaskState.READY,
+    TaskState.WAITING,
+    TaskState.PARKED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +41,8 @@ class DatabaseReport:
     """What was seen of a database."""
 
     path: Path
+    #: How many tasks that may start wait for each executor, by its name; bounded.
+    waiting: Mapping[str, int] = field(default_factory=dict[str, int])
     #: None: there is no file.
     size_bytes: int | None
     wal_bytes: int = 0
@@ -38,6 +52,9 @@ class DatabaseReport:
     problems: tuple[str, ...] = ()
     #: False: `quick_check` was given up for lack of time.
     was_checked: bool = False
+    #: False: it is in a directory of this user, who yet cannot write to the file or make files
+    #: beside it, as a daemon must.
+    is_writable: bool = True
     #: Why it could not be read at all.
     error: str | None = None
 
@@ -66,6 +83,7 @@ def inspect_database(url: str, *, seconds: float) -> DatabaseReport:
     try:
         with engine.connect() as connection:
             version = schema_version(connection)
+            waiting = {} if version is None else _waiting(connection)
             problems, was_checked = _quick_check(connection, seconds=seconds)
     except StoreError as error:
         return DatabaseReport(path=path, size_bytes=size, wal_bytes=wal_bytes, error=str(error))
@@ -81,7 +99,31 @@ def inspect_database(url: str, *, seconds: float) -> DatabaseReport:
         version=version,
         problems=problems,
         was_checked=was_checked,
+        is_writable=_is_writable(path),
+        waiting=waiting,
     )
+
+
+def _is_writable(path: Path) -> bool:
+    # Another user's store need not be ours to write: its daemon is not run by us.
+    if path.parent.stat().st_uid != os.geteuid():
+        return True
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)
+
+
+def _waiting(connection: Connection) -> dict[str, int]:
+    """Return how many tasks wait for each executor; of a state with very many only some count."""
+    counts: dict[str, int] = {}
+    for state in _WAITING_STATES:
+        # The literal lets SQLite use the partial index of the state.
+        rows = connection.exec_driver_sql(
+            "SELECT executor, count(*) FROM"  # noqa: S608 # numbers of ours
+            f" (SELECT executor FROM tasks WHERE state = {state.value} LIMIT {_MOST_WAITING})"
+            " GROUP BY executor"
+        )
+        for executor, count in rows:
+            counts[str(executor)] = counts.get(str(executor), 0) + int(count)
+    return counts
 
 
 def _quick_check(connection: Connection, *, seconds: float) -> tuple[tuple[str, ...], bool]:

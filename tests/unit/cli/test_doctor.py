@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from inboxd.cli.checks.database import check_database, database_findings
+from inboxd.cli.checks.database import check_database, database_findings, waiting_findings
 from inboxd.cli.checks.directories import check_inbox, check_state, inbox_findings, state_findings
 from inboxd.cli.checks.finding import Finding
 from inboxd.cli.checks.machine import (
@@ -35,6 +35,9 @@ from inboxd.state_lock import StateLock
 from inboxd.store.engine import open_writer
 from inboxd.store.inspection import DatabaseReport, inspect_database
 from inboxd.store.schema import HEAD, migrate
+from inboxd.store.tables import TaskState
+
+from ..store.build_store import StoreBuilder, TaskRow
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -325,7 +328,7 @@ def test_a_damaged_database_fails(database: Path, place: str) -> None:
     data[start : start + 512] = b"\xa5" * 512
     database.write_bytes(data)
 
-    findings = list(check_database(f"sqlite:///{database}", is_running=False))
+    findings = list(check_database(f"sqlite:///{database}", is_running=False, executors=()))
 
     assert "fail" in levels(findings)
 
@@ -336,7 +339,7 @@ def test_the_database_of_another_program_fails(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE t (x)")
     connection.close()
 
-    findings = list(check_database(f"sqlite:///{path}", is_running=False))
+    findings = list(check_database(f"sqlite:///{path}", is_running=False, executors=()))
 
     assert levels(findings) == ["fail"]
     assert "belongs to another program" in findings[0].message
@@ -404,3 +407,40 @@ def test_several_instances_are_a_finding_of_the_doctor(
     failures = [each["message"] for each in found if each["check"] == "instance"]
     assert (code, len(failures)) == (1, 1)
     assert f"--state {tmp_path / 'one'}" in failures[0]
+
+
+def test_a_database_that_cannot_be_written_is_not_called_whole(tmp_path: Path) -> None:
+    report = DatabaseReport(
+        path=tmp_path / "x.db", size_bytes=1, version=HEAD, was_checked=True, is_writable=False
+    )
+
+    findings = list(database_findings(report, newest=HEAD))
+
+    assert levels(findings) == ["fail"]
+
+
+def test_executors_that_tasks_wait_for_in_vain_are_named() -> None:
+    findings = list(waiting_findings({"gone": 2, "noop": 7, "off": 1}, ["noop"]))
+
+    assert [(finding.level, finding.message) for finding in findings] == [
+        ("warn", '2 tasks wait for "gone", which is gone or switched off'),
+        ("warn", '1 task waits for "off", which is gone or switched off'),
+    ]
+
+
+def test_tasks_that_may_start_are_counted_by_their_executor(tmp_path: Path) -> None:
+    store = StoreBuilder(tmp_path)
+    states = [TaskState.WITHOUT_EXECUTOR, TaskState.READY, TaskState.BLOCKED, TaskState.COMPLETED]
+    store.add_tree(
+        [
+            TaskRow(id=f"t{number}", state=state, columns={"executor": "gone"})
+            for number, state in enumerate(states)
+        ]
+    )
+    store.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    store.execute(f"INSERT INTO alembic_version VALUES ('{HEAD}')")  # noqa: S608 # ours
+    store.close()
+
+    report = inspect_database(store.url, seconds=5)
+
+    assert report.waiting == {"gone": 2}

@@ -8,11 +8,11 @@ from inboxd.cli.checks.finding import Finding, failed, good, warned
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from inboxd.store.inspection import DatabaseReport
 
-__all__ = ["check_database", "database_findings"]
+__all__ = ["check_database", "database_findings", "waiting_findings"]
 
 #: While a daemon runs, a reader that stays keeps the write-ahead log growing.
 _SECONDS_BESIDE_A_DAEMON = 5.0
@@ -22,13 +22,28 @@ _LARGE_LOG_BYTES = 256 * 1024**2
 _MIB = 1024**2
 
 
-def check_database(url: str, *, is_running: bool) -> Iterator[Finding]:
-    """Look at the database of this URL, by reading alone."""
+def check_database(url: str, *, is_running: bool, executors: Collection[str]) -> Iterator[Finding]:
+    """Look at the database of this URL, by reading alone; *executors* are those that work."""
     from inboxd.store.inspection import inspect_database  # not needed for --help
     from inboxd.store.schema import HEAD  # not needed for --help
 
     seconds = _SECONDS_BESIDE_A_DAEMON if is_running else _SECONDS
-    yield from database_findings(inspect_database(url, seconds=seconds), newest=HEAD)
+    report = inspect_database(url, seconds=seconds)
+    yield from database_findings(report, newest=HEAD)
+    yield from waiting_findings(report.waiting, executors)
+
+
+def waiting_findings(waiting: Mapping[str, int], executors: Collection[str]) -> Iterator[Finding]:
+    """Say which executors tasks wait for that are gone or switched off, and how many tasks."""
+    for name in sorted(waiting.keys() - set(executors)):
+        count = waiting[name]
+        tasks = "1 task waits" if count == 1 else f"{count:,} tasks wait"
+        yield warned(
+            "executors",
+            f'{tasks} for "{escaped(name)}", which is gone or switched off',
+            "install its plugin again, or switch it on in [executors] or [plugins], and restart"
+            " the daemon",
+        )
 
 
 def database_findings(report: DatabaseReport, *, newest: str) -> Iterator[Finding]:
@@ -64,6 +79,13 @@ def database_findings(report: DatabaseReport, *, newest: str) -> Iterator[Findin
             f"{shown}: has schema {report.version}, this inboxd makes {newest}",
             "`inboxd run` brings it up to date; copy it first",
         )
+    if not report.is_writable:
+        yield failed(
+            "database",
+            f"{shown}: you cannot write to it or beside it, so a daemon run by you cannot start",
+            f"chmod u+rw {shown}, chmod u+rwx its directory, look at their owners, and at whether"
+            " the file system is mounted read-only",
+        )
     if report.wal_bytes > _LARGE_LOG_BYTES:
         yield warned(
             "database",
@@ -76,6 +98,6 @@ def database_findings(report: DatabaseReport, *, newest: str) -> Iterator[Findin
             f"{shown}: its check was given up, it would have taken too long",
             "stop the daemon and run `inboxd doctor` again",
         )
-    elif not report.problems:
+    elif not report.problems and report.is_writable:
         size = f"{report.size_bytes / _MIB:.1f} MiB"
         yield good("database", f"{shown}: whole, schema {report.version}, {size}")

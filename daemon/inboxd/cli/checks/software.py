@@ -49,12 +49,11 @@ def check_sqlite(version: tuple[int, ...], shown: str) -> Iterator[Finding]:
         yield good("sqlite", shown)
 
 
-def check_plugins(settings: Settings) -> Iterator[Finding]:
-    """Load the plugins as the daemon would, and say which are broken and what they offer."""
-    from inboxd.plugins.manager import load_plugins  # what follows is not needed for --help
+def check_plugins(settings: Settings, plugins: Plugins) -> Iterator[Finding]:
+    """Say which of the plugins, loaded by *settings*, are broken, and what the others offer."""
+    # Not needed for --help.
     from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 
-    plugins = load_plugins(settings)
     known, is_complete = known_executors(plugins)
     for problem in unknown_executor_settings(settings, known, is_complete=is_complete):
         yield failed("configuration", problem, "mend its name, or take it out")
