@@ -235,6 +235,14 @@ class Daemon:
             and scheduler.is_idle
         )
 
+    def lasting_problem(self) -> str | None:
+        """Return what keeps files from being taken, once nothing else is left; None: nothing."""
+        intake, scheduler, answers = self._intake, self._scheduler, self._answers
+        if intake is None or scheduler is None or answers is None:
+            return None
+        problem = intake.lasting_problem()
+        return problem if scheduler.is_idle and answers.is_idle and scheduler.is_idle else None
+
     def cut(self) -> None:
         """End a drain at once: what runs is ended now. From any thread, also before the drain."""
         self._cut.set()

@@ -362,3 +362,74 @@ def test_a_subdirectory_exchanged_for_a_symlink_is_refused_until_it_is_gone(
     assert is_untouched
     assert list((tmp_path / "archive").iterdir()) == []
     assert receipt_of(bed, "a")
+
+
+def test_an_inbox_that_is_removed_is_missed_at_once(tmp_path: Path) -> None:
+    with IntakeBed(tmp_path, scan_interval_seconds=600.0).running() as bed:
+        bed.wait_idle()
+        shutil.rmtree(bed.inbox)
+        wait_until(lambda: bed.intake.health().problem, "the trouble")
+        bed.inbox.mkdir()
+        bed.drop("a.json")
+        bed.wait_idle()
+
+    assert receipt_of(bed, "a")
+
+
+_READ_ONLY = """
+import logging, subprocess, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from intake_bed import IntakeBed, array, wait_until
+events = []
+class Keep(logging.Handler):
+    def emit(self, record):
+        events.append(getattr(record, "event", ""))
+logging.basicConfig(level=logging.INFO, handlers=[Keep()])
+bed = IntakeBed(Path(sys.argv[1]), scan_interval_seconds=0.2)
+with bed.running():
+    bed.wait_idle()
+    with (bed.inbox / "a.json").open("wb") as file:
+        file.write(b'[{"id": "a", "executor": "noop"}]')
+        file.flush()
+        bed.inbox.chmod(0o500)
+    wait_until(bed.intake.lasting_problem, "a problem that lasts")
+    print(events.count("file_not_claimed"), events.count("intake_recovered"))
+    print(bed.intake.is_idle(), bed.intake.lasting_problem() is not None)
+    bed.inbox.chmod(0o700)
+    bed.wait_idle()
+    print(events.count("intake_recovered"), bed.intake.lasting_problem())
+    (bed.inbox / "accepted").chmod(0o500)
+    bed.drop("b.json")
+    wait_until(lambda: bed.intake.health().problem, "no receipt")
+    print(str(bed.inbox / "accepted") in bed.intake.health().problem)
+    (bed.inbox / "accepted").chmod(0o700)
+    bed.wait_idle()
+    bed.drop("c.json")
+    bed.wait_idle()
+    bed.inbox.chmod(0o500)
+bed.inbox.chmod(0o700)
+bed.drop("left.json")
+bed.inbox.chmod(0o500)
+done = subprocess.run([sys.executable, "-m", "inboxd", "run", "--until-idle", "--state",
+    sys.argv[1] + "/state", "--inbox", str(bed.inbox)], capture_output=True, text=True, timeout=50)
+print(done.returncode, "left.json cannot be taken" in done.stderr, done.stderr.count("works again"))
+bed.inbox.chmod(0o700)
+"""
+
+
+def test_a_file_that_cannot_be_taken_is_told_once_and_does_not_hinder_the_end(
+    tmp_path: Path,
+) -> None:
+    program = [sys.executable, "-c", _READ_ONLY, str(tmp_path), str(Path(__file__).parent)]
+    if is_root:  # who may do everything: so not
+        program = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *program]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=90, check=False)
+
+    assert done.stdout.splitlines() == [
+        "1 0",
+        "False True",
+        "1 None",
+        "True",
+        "1 True 0",
+    ], done.stderr

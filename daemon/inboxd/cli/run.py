@@ -125,12 +125,12 @@ def _run(settings: Settings, *, until_idle: bool) -> int:
         try:
             if view is not None:
                 view.start()
-            _wait(daemon, stop, until_idle=until_idle)
+            is_stuck = _wait(daemon, stop, until_idle=until_idle)
         finally:
             _stop(daemon, stop)
             if view is not None:
                 view.stop()
-    if until_idle and not stop.count and daemon.teller.bad_endings:
+    if until_idle and not stop.count and (is_stuck or daemon.teller.bad_endings):
         return ExitCode.FAILED
     return ExitCode.GOOD
 
@@ -160,11 +160,23 @@ def _view(settings: Settings) -> LiveView | None:
     )
 
 
-def _wait(daemon: Daemon, stop: _Stop, *, until_idle: bool) -> None:
+def _wait(daemon: Daemon, stop: _Stop, *, until_idle: bool) -> bool:
+    """Wait for the end; return whether it comes because files cannot be taken."""
     while not stop.wait(_IDLE_LOOK_SECONDS if until_idle else _STATE_LOOK_SECONDS):
         daemon.check_state()
-        if until_idle and daemon.is_idle():
-            return
+        if not until_idle:
+            continue
+        if daemon.is_idle():
+            return False
+        problem = daemon.lasting_problem()
+        if problem is not None:
+            logger.error(
+                "ending, though files are left that cannot be taken: %s",
+                problem,
+                extra={"event": "stuck", "reason": problem},
+            )
+            return True
+    return False
 
 
 def _stop(daemon: Daemon, stop: _Stop) -> None:

@@ -210,6 +210,8 @@ def _open_subdirectory(
                 " move it away, and the daemon makes the directory"
             ]
         ) from error
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path / name)) from error
     try:
         _check_subdirectory(path / name, descriptor, mode, inbox_facts, made=made)
     except BaseException:

@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 #: resting files and a stream of events do not eat a CPU.
 _LONGEST_BREATH_SECONDS = 0.25
 
+_RETRIES_OF_A_PROBLEM = 3
+
 #: How long `stop` waits; a write that is under way has ten seconds of that.
 _STOP_SECONDS = 15.0
 
@@ -127,6 +129,11 @@ class Intake:
         )
         self._thread: threading.Thread | None = None
         self._problem: str | None = None
+        #: Monotonic seconds: since when there has been some problem.
+        self._problem_since: float | None = None
+        self._rests = False
+        #: Files could not be taken, and nothing was taken since.
+        self._is_refused = False
         self._looked = threading.Condition()
         self._looks_wanted = 0
         self._looks_done = 0
@@ -186,6 +193,19 @@ class Intake:
             is_done = self._looked.wait_for(lambda: self._looks_done >= wanted, timeout_seconds)
             return is_done and self._was_idle
 
+    def lasting_problem(self) -> str | None:
+        """
+        Return the problem that keeps the intake from being idle, and will not pass by itself.
+
+        None: there is none, or it has not lasted for three retries, or files still rest that may be
+        taken all the same. From any thread; as of the last look.
+        """
+        since = self._problem_since
+        if since is None or self._rests:
+            return None
+        has_lasted = self._clock.monotonic() - since >= _RETRIES_OF_A_PROBLEM * RETRY_SECONDS
+        return self._problem if has_lasted else None
+
     def health(self) -> IntakeHealth:
         """Return how the intake is; from any thread."""
         thread = self._thread
@@ -221,9 +241,25 @@ class Intake:
             self._watcher.watch(opened.inbox)
         looked = self._looker.look(opened)
         if looked.problem is None and self._problem is not None:
-            logger.info("the intake works again", extra={"event": "intake_recovered"})
-        self._problem = looked.problem
+            self._note_recovery(looked)
+        if looked.taken:
+            self._is_refused = False
+        self._is_refused |= looked.is_refused
+        self._set_problem(looked.problem)
+        self._rests = looked.rests or looked.taken > 0
         return looked
+
+    def _note_recovery(self, looked: Looked) -> None:
+        # When its owner took away what could not be taken, nothing is known to work.
+        if not self._is_refused or looked.taken:
+            logger.info("the intake works again", extra={"event": "intake_recovered"})
+
+    def _set_problem(self, problem: str | None) -> None:
+        if problem is None:
+            self._problem_since = None
+        elif self._problem_since is None:
+            self._problem_since = self._clock.monotonic()
+        self._problem = problem
 
     def _fail(self, error: Exception) -> None:
         self._looker.recover_after(RETRY_SECONDS)
@@ -235,7 +271,8 @@ class Intake:
                 extra={"event": "intake_degraded", "reason": problem},
                 exc_info=None if is_foreseen else error,
             )
-        self._problem = problem
+        self._set_problem(problem)
+        self._rests = False
 
     def _announce(self, wanted: int, looked: Looked | None) -> None:
         with self._looked:
@@ -259,8 +296,10 @@ class Intake:
 
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, OSError):
+            path = str(self._settings.path)
+            where = str(error.filename) if str(error.filename).startswith(f"{path}/") else path
             return (
-                f"{self._settings.path}: {error.strerror or error}; the inbox must be a directory"
+                f"{where}: {error.strerror or error}; it must be a directory"
                 " that the daemon's user may read and write"
             )
         return str(error) if isinstance(error, InboxdError) else f"{type(error).__name__}: {error}"

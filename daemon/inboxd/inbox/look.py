@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,7 +48,7 @@ _CLAIMS_AT_ONCE = 1_000
 class Looked:
     """What one look came to."""
 
-    #: Files that were taken, or tried.
+    #: Files that were taken out of the inbox or of `.claimed/`.
     taken: int
     #: Monotonic seconds: when something may be ready, or is tried again; None: on the next event.
     again_at: float | None
@@ -54,6 +56,10 @@ class Looked:
     is_idle: bool
     #: Why some file cannot be taken.
     problem: str | None
+    #: Some file could not be taken out of the inbox.
+    is_refused: bool
+    #: Files rest that will be taken by and by.
+    rests: bool
 
 
 class Looker:
@@ -81,6 +87,8 @@ class Looker:
         self._stopping = stopping
         #: Names that were told of: each once.
         self._told: set[bytes] = set()
+        #: Those of `_stuck` that were told of.
+        self._told_stuck: set[bytes] = set()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -88,6 +96,8 @@ class Looker:
         #: What rests, in the inbox and in `.claimed/`.
         self._seen: dict[bytes, Sighting] = {}
         self._claimed: dict[bytes, Sighting] = {}
+        #: Names that could not be taken out of the inbox.
+        self._stuck: set[bytes] = set()
         #: Hints about names that the last scan did not find yet.
         self._early_hints: dict[bytes, Hint] = {}
         self._is_first_look = True
@@ -121,6 +131,8 @@ class Looker:
             again_at=min(rests, default=None),
             is_idle=not rests and claimed + dropped == 0 and is_settled,
             problem=problem or self._payer.problem,
+            is_refused=bool(self._stuck),
+            rests=claimed_at is not None or bool(self._seen.keys() - self._stuck),
         )
 
     def _recover(self, opened: OpenInbox) -> tuple[int, float | None]:
@@ -174,16 +186,26 @@ class Looker:
         self._tell_misplaced(scan.misplaced)
         again_at = decision.look_again_at
         problem: str | None = None
+        stuck: set[bytes] = set()
+        taken = 0
         for start in range(0, len(decision.taken), _ROUND):
             if self._stopping.is_set():
                 break
             claims = claim_files(opened, decision.taken[start : start + _ROUND])
             self._take(opened, claims.claims)
+            taken += len(claims.claims)
             for candidate, error in claims.failures:
-                problem = self._tell_unclaimable(candidate, error)
+                problem = self._tell_unclaimable(opened, candidate, error)
+                stuck.add(candidate.name)
+                # It has rested, and is tried again at each look for as long as nobody touches it.
+                self._seen[candidate.name] = Sighting(
+                    facts=candidate.facts, since=-math.inf, is_whole=False
+                )
+        self._told_stuck &= stuck
+        self._stuck = stuck
         if problem is not None:
             again_at = _earlier(again_at, self._clock.monotonic() + RETRY_SECONDS)
-        return len(decision.taken), again_at, problem
+        return taken, again_at, problem
 
     def _take(self, opened: OpenInbox, claims: Sequence[Claim]) -> None:
         taken = self._taker.take(opened, claims)
@@ -214,26 +236,38 @@ class Looker:
             file_system_now_ns=file_system_now_ns,
         )
 
-    def _tell_misplaced(self, names: Iterable[bytes]) -> None:
-        for name in names:
+    def _tell_misplaced(self, misplaced: Iterable[tuple[bytes, str]]) -> None:
+        for name, reason in misplaced:
             if name not in self._told:
                 self._told.add(name)
                 logger.warning(
-                    "this is never taken from the inbox: it is a directory, or has the name of a"
-                    " receipt or a result",
-                    extra={"event": "file_misplaced", "file": display_file_name(name)},
+                    "this is never taken from the inbox: %s",
+                    reason,
+                    extra={
+                        "event": "file_misplaced",
+                        "file": display_file_name(name),
+                        "reason": reason,
+                    },
                 )
 
-    def _tell_unclaimable(self, candidate: Candidate, error: OSError) -> str:
+    def _tell_unclaimable(self, opened: OpenInbox, candidate: Candidate, error: OSError) -> str:
         file = display_file_name(candidate.name)
-        if candidate.name not in self._told:
-            self._told.add(candidate.name)
+        where = opened.path
+        if not os.access(".claimed", os.W_OK | os.X_OK, dir_fd=opened.inbox):
+            where /= ".claimed"
+        if candidate.name not in self._told_stuck:
+            self._told_stuck.add(candidate.name)
             logger.warning(
                 "a file cannot be taken out of the inbox: the daemon's user must be able to write"
                 " to the directory, and to own it where its sticky bit is set",
-                extra={"event": "file_not_claimed", "file": file, "reason": error.strerror},
+                extra={
+                    "event": "file_not_claimed",
+                    "file": file,
+                    "directory": str(where),
+                    "reason": error.strerror,
+                },
             )
-        return f"{file} cannot be taken out of the inbox: {error.strerror}"
+        return f"{file} cannot be taken out of the inbox: {where}: {error.strerror}"
 
 
 def _drop_order(claim: Claim) -> tuple[int, bytes, str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from inboxd.inbox.directory import OpenInbox
     from inboxd.inbox.publishing import Publishing
@@ -59,6 +60,8 @@ class ReceiptPayer:
         self._clearing: deque[Future[None]] = deque()
         #: Why some receipt is not written; None when all are.
         self.problem: str | None = None
+        #: Problems that were logged since all was well: each once.
+        self._told: set[str] = set()
 
     @property
     def is_settled(self) -> bool:
@@ -79,6 +82,8 @@ class ReceiptPayer:
         while owed := self._owed(after):
             unpaid += self.pay(opened, owed)
             after = owed[-1].id
+        if not unpaid:
+            self._told.clear()
         return unpaid
 
     def pay(self, opened: OpenInbox, owed: Sequence[OwedReceipt]) -> int:
@@ -138,7 +143,7 @@ class ReceiptPayer:
         """Move aside what the store does not know and the answers would replace."""
         moved = False
         for debt in owed:
-            with self._telling(debt):
+            with self._telling(debt, _directory_of(opened, debt)):
                 tree_id = None if debt.tree_id is None else debt.tree_id.encode()
                 with self._publishing.naming:
                     moved |= make_way_for_result(opened.results, debt.answer_name, tree_id)
@@ -158,7 +163,7 @@ class ReceiptPayer:
             for debt in owed:
                 failpoint("before_receipt")
                 files = rejected if debt.tree_id is None else accepted
-                with self._telling(debt):
+                with self._telling(debt, _directory_of(opened, debt)):
                     files.add(debt.claim, receipt_document(debt))
                     added.append((debt, files))
             failpoint("before_receipt_sync")
@@ -166,7 +171,7 @@ class ReceiptPayer:
             rejected.sync()
             finished: list[OwedReceipt] = []
             for debt, files in added:
-                with self._telling(debt):
+                with self._telling(debt, _directory_of(opened, debt)):
                     files.finish(debt.claim, receipt_name(debt.answer_name))
                     finished.append(debt)
                 failpoint("after_receipt")
@@ -177,7 +182,7 @@ class ReceiptPayer:
         directory = opened.rejected if debt.tree_id is None else opened.accepted
         failpoint("before_move")
         is_done = False
-        with self._telling(debt):
+        with self._telling(debt, _directory_of(opened, debt)):
             # It is not there when it was moved before a crash.
             move_file(
                 opened.claimed,
@@ -190,22 +195,28 @@ class ReceiptPayer:
         return is_done
 
     @contextlib.contextmanager
-    def _telling(self, debt: OwedReceipt) -> Generator[None]:
+    def _telling(self, debt: OwedReceipt, directory: Path) -> Generator[None]:
         """Tell what goes wrong with one debt; what would go wrong with every other is raised."""
         try:
             yield
         except OSError as error:
             if error.errno in _FOR_ALL:
-                raise
-            self._tell(debt, error)
+                raise OSError(error.errno, error.strerror, str(directory)) from error
+            self._tell(debt, directory, error)
 
-    def _tell(self, debt: OwedReceipt, error: OSError) -> None:
+    def _tell(self, debt: OwedReceipt, directory: Path, error: OSError) -> None:
         file = display_file_name(debt.file_name)
-        problem = f"{file} cannot be answered: {error.strerror}"
-        if problem != self.problem:
+        problem = f"{file} cannot be answered: {directory}: {error.strerror}"
+        if problem not in self._told:
+            self._told.add(problem)
             logger.error(
                 "a file was recorded, but cannot be answered; it is tried again",
-                extra={"event": "receipt_not_written", "file": file, "reason": error.strerror},
+                extra={
+                    "event": "receipt_not_written",
+                    "file": file,
+                    "directory": str(directory),
+                    "reason": error.strerror,
+                },
             )
         self.problem = problem
 
@@ -222,3 +233,7 @@ def _with_names_of_now(owed: Sequence[OwedReceipt]) -> list[OwedReceipt]:
         msgspec.structs.replace(debt, answer_name=name)
         for debt, name in zip(owed, names, strict=True)
     ]
+
+
+def _directory_of(opened: OpenInbox, debt: OwedReceipt) -> Path:
+    return opened.path / ("rejected" if debt.tree_id is None else "accepted")

@@ -7,7 +7,12 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inboxd.inbox.file_names import is_candidate, is_misplaced_answer, split_claimed_name
+from inboxd.inbox.file_names import (
+    RECEIPT_SUFFIX,
+    is_candidate,
+    is_misplaced_answer,
+    split_claimed_name,
+)
 from inboxd.inbox.settle import Candidate, Facts
 
 if TYPE_CHECKING:
@@ -21,8 +26,8 @@ class Scan:
     """What lies in the inbox."""
 
     candidates: tuple[Candidate, ...]
-    #: Names that look meant for us and are never taken: answers, and directories named like files.
-    misplaced: tuple[bytes, ...]
+    #: Names that look meant for us and are never taken, and why.
+    misplaced: tuple[tuple[bytes, str], ...]
 
 
 def scan_inbox(directory: int, suffixes: Sequence[bytes]) -> Scan:
@@ -33,13 +38,13 @@ def scan_inbox(directory: int, suffixes: Sequence[bytes]) -> Scan:
         OSError: the directory cannot be read.
     """
     candidates: list[Candidate] = []
-    misplaced: list[bytes] = []
+    misplaced: list[tuple[bytes, str]] = []
     with os.scandir(directory) as entries:
         for entry in entries:
             name = os.fsencode(entry.name)
             if is_candidate(name, suffixes):
                 if entry.is_dir(follow_symlinks=False):
-                    misplaced.append(name)
+                    misplaced.append((name, "it is a directory"))
                     continue
                 try:
                     facts = entry.stat(follow_symlinks=False)
@@ -47,8 +52,13 @@ def scan_inbox(directory: int, suffixes: Sequence[bytes]) -> Scan:
                     continue
                 candidates.append(candidate_of(name, facts))
             elif is_misplaced_answer(name):
-                misplaced.append(name)
+                misplaced.append((name, _answer_reason(name)))
     return Scan(candidates=tuple(candidates), misplaced=tuple(misplaced))
+
+
+def _answer_reason(name: bytes) -> str:
+    kind = "receipt" if name.endswith(RECEIPT_SUFFIX) else "result"
+    return f"it has the name of a {kind}"
 
 
 def scan_claimed(directory: int) -> list[Candidate]:

@@ -46,6 +46,7 @@ _MASK = Mask(
     | _CHANGED
     | InotifyConstants.IN_DELETE_SELF
     | InotifyConstants.IN_MOVE_SELF
+    | InotifyConstants.IN_ATTRIB
     | InotifyConstants.IN_ONLYDIR
     | InotifyConstants.IN_EXCL_UNLINK
 )
@@ -67,6 +68,11 @@ class _Arrivals:
         if mask & _GONE:
             self.is_gone = True
             self._wake.set()
+        elif mask & InotifyConstants.IN_ATTRIB:
+            # The directory's own: its rights changed, or it was removed (its link count changed;
+            # IN_DELETE_SELF comes only when nobody has it open, inotify(7)).
+            if not event.name:
+                self._wake.set()
         elif not mask & InotifyConstants.IN_ISDIR:
             if is_candidate(event.name, self._suffixes):
                 self._note(event.name, mask)
