@@ -68,13 +68,15 @@ def _print_result(reader: StoreReader, tree: TreeView) -> None:
 def _show_tree(reader: StoreReader, tree: TreeView, limit: int) -> None:
     from inboxd.cli.output import note
     from inboxd.cli.render.console import make_console, print_plainly
-    from inboxd.cli.render.pages import tree_page
+    from inboxd.cli.render.pages import print_json_section, tree_page
     from inboxd.cli.render.tables import tasks_table
     from inboxd.clock import SystemClock
 
     now = SystemClock().now_micros()
     console = make_console()
     print_plainly(console, tree_page(tree, now=now))
+    if other := reader.tree_other(tree):
+        print_json_section(console, "also", other)
     tasks = _tasks_worth_showing(reader, tree, limit)
     console.print()
     print_plainly(console, tasks_table(tasks, reader.task_reasons(tasks, now=now), now=now))

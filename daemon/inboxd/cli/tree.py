@@ -61,7 +61,8 @@ def command(where: Where, tree: str, limit: int, as_json: bool) -> None:
 def _print_json(reader: StoreReader, tree: TreeView) -> None:
     from inboxd.cli.render.json_forms import to_stdout, write_tree_document
 
-    write_tree_document(tree, _json_lines(reader, tree), to_stdout())
+    other = reader.tree_other(tree)
+    write_tree_document(tree, _json_lines(reader, tree), to_stdout(), other=other)
 
 
 def _json_lines(reader: StoreReader, tree: TreeView) -> Iterator[bytes]:

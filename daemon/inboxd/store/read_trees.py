@@ -23,6 +23,7 @@ __all__ = [
     "newest_names",
     "newest_trees",
     "oldest_open",
+    "other_of",
     "running_by_tree",
     "tree_by_number",
     "tree_by_public_id",
@@ -57,6 +58,7 @@ _ACCEPTED: Select[*tuple[Any, ...]] = select(*_COLUMNS).where(trees.c.accepted_a
 
 _BY_PUBLIC_ID = _ACCEPTED.where(trees.c.public_id == bindparam("public_id"))
 _BY_NUMBER = _ACCEPTED.where(trees.c.id == bindparam("number"))
+_OTHER = select(trees.c.other).where(trees.c.id == bindparam("number"))
 _BY_NUMBERS = _ACCEPTED.where(trees.c.id.in_(bindparam("numbers", expanding=True)))
 _BY_NAME = _ACCEPTED.where(trees.c.name == bindparam("name")).order_by(trees.c.id.desc()).limit(1)
 _BY_FILE_NAME = (
@@ -99,6 +101,14 @@ def tree_by_public_id(connection: Connection, public_id: str) -> TreeView | None
 def tree_by_number(connection: Connection, number: int) -> TreeView | None:
     """Return the accepted tree of this internal number, or None."""
     return _first(connection, connection.execute(_BY_NUMBER, {"number": number}).all())
+
+
+def other_of(connection: Connection, number: int) -> bytes | None:
+    """Return the envelope's `metadata` and `x-…` as one JSON object, or None for none."""
+    other = connection.execute(_OTHER, {"number": number}).scalar_one_or_none()
+    if other is None:
+        return None
+    return other if isinstance(other, bytes) else str(other).encode()
 
 
 def trees_by_number(connection: Connection, numbers: Iterable[int]) -> list[TreeView]:

@@ -116,6 +116,11 @@ class StoreReader:
         with self.transaction() as connection:
             return read_trees.tree_by_number(connection, number)
 
+    def tree_other(self, tree: TreeView) -> bytes | None:
+        """Return the envelope's `metadata` and `x-…` as one JSON object, or None for none."""
+        with self.transaction() as connection:
+            return read_trees.other_of(connection, tree.number)
+
     def trees_by_number(self, numbers: Sequence[int]) -> dict[int, TreeView]:
         """Return these trees by their internal numbers; some hundreds at most."""
         with self.transaction() as connection:

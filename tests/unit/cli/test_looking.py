@@ -362,3 +362,18 @@ def test_a_part_of_an_id_that_is_too_short_is_said_to_be(store: StoreBuilder, ru
 
     assert code == 3
     assert "a part of an id needs at least 4 characters" in err
+
+
+def test_what_the_envelope_says_of_the_tree_is_shown(store: StoreBuilder, run: Run) -> None:
+    other = '{"metadata":{"team":"night \\u001b"},"x-ticket":7}'
+    store.add_tree([TaskRow(id="a")], user_id="user123", other=other)
+
+    _, page, _ = run("show", "@")
+    document = json.loads(run("tree", "@", "--json")[1])
+
+    assert [text in page for text in ("user123", '"team": "night ', '"x-ticket": 7')] == [True] * 3
+    assert (
+        document["user_id"],
+        document["metadata"],
+        document["x-ticket"],
+    ) == ("user123", {"team": "night \x1b"}, 7)

@@ -71,10 +71,19 @@ def tree_fields(tree: TreeView) -> dict[str, Any]:
 
 
 def write_tree_document(
-    tree: TreeView, lines: Iterable[bytes], write: Callable[[bytes], object]
+    tree: TreeView,
+    lines: Iterable[bytes],
+    write: Callable[[bytes], object],
+    *,
+    other: bytes | None,
 ) -> None:
-    """Write the document of `tree`: the header of a result document, then *lines* as `tasks`."""
-    write(encoded(tree_header(tree))[:-1] + b',"tasks":[')
+    """
+    Write the document of `tree`: the header of a result document, what else the envelope says,
+    then *lines* as `tasks`. *other* is the envelope's `metadata` and `x-…`, as a JSON object.
+    """
+    kept = {} if other is None else msgspec.json.decode(other, type=dict[str, msgspec.Raw])
+    header = {**tree_header(tree), "user_id": tree.user_id, "metadata": None, **kept}
+    write(encoded(header)[:-1] + b',"tasks":[')
     separator = b"\n"
     for line in lines:
         write(separator + line)

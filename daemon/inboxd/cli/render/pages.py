@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from inboxd.store.views import AttemptView, EdgeView, TaskDetails, TaskView, TreeView
 
-__all__ = ["print_task_page", "tree_page"]
+__all__ = ["print_json_section", "print_task_page", "tree_page"]
 
 #: Of a longer JSON document this much is shown, in characters.
 _MOST_JSON = 4_000
@@ -110,9 +110,7 @@ def print_task_page(
         ("result", details.result),
     ):
         if document is not None:
-            console.print()
-            console.print(Text(label, "bold"))
-            console.print(_json_text(document))
+            print_json_section(console, label, document)
     if attempts:
         console.print()
         console.print(Text(f"inboxd logs {tree.short_id}/{task.id}", "dim"))
@@ -193,6 +191,13 @@ def _attempts_table(attempts: Sequence[AttemptView], now: int) -> Table:
             "" if attempt.error is None else foreign(attempt.error.message),
         )
     return table
+
+
+def print_json_section(console: Console, label: str, document: bytes) -> None:
+    """Print one JSON document under its label; a long one is cut."""
+    console.print()
+    console.print(Text(label, "bold"))
+    console.print(_json_text(document))
 
 
 def _json_text(document: bytes) -> Text:
