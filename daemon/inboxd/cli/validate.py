@@ -36,7 +36,7 @@ def command(files: tuple[str, ...], where: Where, as_json: bool) -> int:
     Check task files and show every error in them.
 
     FILE is a task file, or - for standard input. Needs no daemon. Ends with 0 when all files are
-    valid, else with 4.
+    valid, else with 4; one that is not there or cannot be read is not valid.
     """
     from inboxd.cli.checking import Checker  # not needed for --help
 
