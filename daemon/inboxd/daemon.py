@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from inboxd.clock import SystemClock
-from inboxd.errors import StoreError
+from inboxd.errors import ConfigurationError, StoreError
 from inboxd.events import DrainBegan
 from inboxd.inbox.answers import Answers
 from inboxd.inbox.current import CurrentInbox
@@ -23,6 +23,7 @@ from inboxd.instances import register
 from inboxd.names import escaped
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.manager import load_plugins
+from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 from inboxd.running.leftovers import end_leftovers
 from inboxd.running.runner import Runner
 from inboxd.scheduling.scheduler import Scheduler
@@ -124,6 +125,10 @@ class Daemon:
                 broken.reason,
                 extra={"event": "plugin_broken", "plugin": broken.name},
             )
+        known, is_complete = known_executors(plugins)
+        problems = unknown_executor_settings(settings, known, is_complete=is_complete)
+        if problems:
+            raise ConfigurationError(problems)
         scheduler: Scheduler
         runner = self._runner = Runner(
             executors=plugins.executors,

@@ -175,3 +175,13 @@ def test_a_database_that_cannot_be_written_is_refused_with_what_to_do(
 
     assert code == 78
     assert "inboxd.db: cannot be written: Is a directory; give" in daemon.log.read_text()
+
+
+def test_an_executor_that_nobody_has_cannot_be_switched_off_by_a_slip(
+    make_daemon: MakeDaemon,
+) -> None:
+    daemon = make_daemon(executors__comand__enabled="false")
+    code = daemon.start().wait(LIMIT_SECONDS)
+
+    assert code == 78
+    assert 'did you mean "command"' in daemon.log.read_text()
