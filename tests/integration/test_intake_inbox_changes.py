@@ -364,10 +364,12 @@ def test_a_subdirectory_exchanged_for_a_symlink_is_refused_until_it_is_gone(
     assert receipt_of(bed, "a")
 
 
-def test_an_inbox_that_is_removed_is_missed_at_once(tmp_path: Path) -> None:
+def test_an_inbox_that_is_removed_is_missed_long_before_the_next_scan(tmp_path: Path) -> None:
     with IntakeBed(tmp_path, scan_interval_seconds=600.0).running() as bed:
         bed.wait_idle()
-        shutil.rmtree(bed.inbox)
+        for name in ("accepted", "rejected", "results", ".claimed"):
+            (bed.inbox / name).rename(tmp_path / name)  # or one may be made again meanwhile
+        bed.inbox.rmdir()
         wait_until(lambda: bed.intake.health().problem, "the trouble")
         bed.inbox.mkdir()
         bed.drop("a.json")

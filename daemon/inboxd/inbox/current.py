@@ -64,6 +64,10 @@ class CurrentInbox:
             self._opened = opened
         return opened, True
 
+    def is_current(self) -> bool:
+        """Return whether what is open is what is there; for the thread that calls `open`."""
+        return self._opened is not None and self._opened.is_current()
+
     @contextlib.contextmanager
     def results(self) -> Generator[ResultsDirectory | None]:
         """

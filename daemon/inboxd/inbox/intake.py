@@ -292,7 +292,13 @@ class Intake:
             pause = min(pause, RETRY_SECONDS)
         if looked.again_at is not None:
             pause = min(pause, looked.again_at - now)
-        self._wake.wait(max(0.0, pause))
+        self._wait(now + pause)
+
+    def _wait(self, until: float) -> None:
+        """Wait for an event; also make sure that the inbox is there, since none tells of that."""
+        while (left := until - self._clock.monotonic()) > 0:
+            if self._wake.wait(min(left, RETRY_SECONDS)) or not self._inbox.is_current():
+                return
 
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, OSError):
