@@ -83,7 +83,12 @@ def test_a_tree_that_ends_well_and_one_that_fails(environ: dict[str, str]) -> No
         shown = json.loads(inboxd(environ, "show", "good", "--json")[1])
 
     assert (good[0], good[2]) == (0, "completed: 2 completed\n")
-    assert (bad[0], bad[2]) == (1, "failed: 1 failed\n")
+    assert bad[0] == 1
+    assert bad[2].splitlines() == [
+        "failed: 1 failed",
+        "  a: exit status 3",
+        f"look at it with: inboxd show {bad[1].strip()[-8:]}",
+    ]
     assert (good[1].strip(), "good", "completed") == (
         shown["tree_id"],
         shown["name"],
