@@ -60,8 +60,9 @@ def prepare_streams() -> None:
         errors=None if before is None else before.errors,
         line_buffering=before is not None and before.isatty(),
     )
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    # Both stay open for as long as the process lives.
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - same
 
 
 def forget_stdout() -> None:

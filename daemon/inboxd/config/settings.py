@@ -68,7 +68,7 @@ class RunSettings:
     places: int = field(default_factory=default_places)
     #: Executors on the event loop at one time.
     async_places: int = 1_000
-    #: A task whose attempts were cut by this many crashes of the daemon is not run again.
+    #: A task that crashes of the daemon cut is run again at most so many times.
     max_interruptions: int = 5
     #: Between SIGTERM and SIGKILL, when a command is ended.
     grace_seconds: float = 10.0

@@ -109,7 +109,7 @@ def recover(
     failpoint("after_recovery_commit")
     if deleted or interrupted or restored:
         logger.info(
-            "recovered: %d attempts were cut (%d run again), %d half-read files are taken again",
+            "recovered: attempts cut %d, of them run again %d; half-read files taken again %d",
             len(interrupted),
             len(requeued),
             deleted,
