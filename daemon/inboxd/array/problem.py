@@ -146,13 +146,13 @@ class ProblemDict(TypedDict):
 class Problem:
     """One thing wrong with a file, and where; also a warning."""
 
-    code: ProblemCode
+    code: ProblemCode = ProblemCode.INVALID_VALUE
     #: RFC 6901; the empty text is the whole document.
-    pointer: str
-    #: From 1; None when the file was not read.
-    line: int | None
-    #: In characters, from 1; None when the file was not read.
-    column: int | None
+    pointer: str = ""
+    #: From 1; None when the file was not read, or who found it did not look.
+    line: int | None = None
+    #: In characters, from 1; None like the line.
+    column: int | None = None
     #: What is wrong, without a full stop.
     message: str
     #: What to do about it; None when the message says so already.

@@ -6,6 +6,7 @@ An executor is any object with these attributes; there is nothing to inherit fro
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -15,15 +16,21 @@ from inboxd.array.catalog import InputProblem
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
 __all__ = [
     "ChecksInputs",
     "CommandLine",
+    "Configurable",
     "Executor",
+    "HasPositions",
     "InputProblem",
     "Isolation",
+    "ParseProblem",
+    "PluginConfiguration",
     "TaskContext",
     "place_kind",
 ]
@@ -87,8 +94,22 @@ class TaskContext(Protocol):
         ...
 
     @property
+    def dependencies(self) -> Mapping[str, Any]:
+        """
+        The results of the tasks it depends on, by their ids; null for one that did not complete.
+
+        Read from the store when first asked for; a name that only one of them has will do as well.
+        """
+        ...
+
+    @property
     def params(self) -> Mapping[str, Any]:
         """The task's `params`."""
+        ...
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the time limit ends the attempt, aware UTC; None: it has no limit."""
         ...
 
     @property
@@ -99,6 +120,21 @@ class TaskContext(Protocol):
     @property
     def directory(self) -> Path:
         """The tree's own directory, shared by its tasks; made when first asked for."""
+        ...
+
+    @property
+    def log(self) -> logging.Logger:
+        """A logger of the attempt's own: what is logged at INFO and above is in its log."""
+        ...
+
+    def progress(self, fraction: float | None, message: str = "") -> None:
+        """
+        Say how far the attempt is; cheap, and never raises for what it is given.
+
+        Args:
+            fraction: 0 to 1; None: not known.
+            message: one line for people.
+        """
         ...
 
 
@@ -144,5 +180,79 @@ class ChecksInputs(Protocol):
         Return what is wrong with inputs that fit the schema; empty when nothing is.
 
         Called when a file is checked, on the thread that does so: quick, and without waiting.
+        """
+        ...
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """What an executor has besides, when `[executors.NAME]` may hold more than `enabled`."""
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """
+        Take the executor's own settings; called once, before everything else, maybe with none.
+
+        Args:
+            options: the table `[executors.NAME]` without `enabled`; values as TOML gives them.
+
+        Raises:
+            ValueError: one cannot be used; the text says which, and what is wanted.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginConfiguration:
+    """What `inboxd_configure` is given."""
+
+    #: The table `[plugins.NAME]`, where NAME is that of the entry point; values as TOML gives them.
+    options: Mapping[str, Any]
+    #: Where the plugin may keep files, of its own, in the state directory; made by who needs it.
+    directory: Path
+    #: The file that says so, for messages and relative paths; None: there is none.
+    file: Path | None = None
+
+
+class ParseProblem(Exception):
+    """Raised by `inboxd_parse_file`: the text cannot be read."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+        code: str = "invalid_value",
+    ) -> None:
+        """
+        Args:
+            message: what is wrong, without a full stop.
+            line: from 1.
+            column: in characters, from 1.
+            hint: what to do about it.
+            code: one of the stable codes of errors; `duplicate_key`, `not_finite`, ….
+        """
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.hint = hint
+        self.code = code
+
+
+@runtime_checkable
+class HasPositions(Protocol):
+    """What the answer of `inboxd_parse_file` has besides, when it knows where its values stood."""
+
+    def position_of(
+        self, path: tuple[str | int, ...], *, at_key: bool = False
+    ) -> tuple[int, int] | None:
+        """
+        Return line and column, from 1, of a value in the file; None when that is not known.
+
+        Args:
+            path: keys and indices from the top of the document; its end may not be there.
+            at_key: the key that *path* ends with is meant, not its value.
         """
         ...
