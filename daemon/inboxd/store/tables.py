@@ -93,6 +93,8 @@ class TaskFlag:
     HAS_DEPENDANTS: Final = 16
     #: It has a row in `task_details`.
     HAS_DETAILS: Final = 32
+    #: Its `inputs` refer to results, which are filled in when an attempt starts.
+    HAS_REFERENCES: Final = 64
 
 
 meta = Table(
@@ -232,6 +234,9 @@ task_details = Table(
     Column("params", Text),
     #: JSON object: `description`, `metadata`, `user_id`, `schemas`, `x-…`.
     Column("other", Text),
+    #: JSON object: the references in `inputs`, as they are written, and the positions in the file
+    #: of the tasks that they name; null: there are none.
+    Column("reads", Text),
 )
 
 edges = Table(
