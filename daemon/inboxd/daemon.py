@@ -36,6 +36,8 @@ from inboxd.telling import Teller
 from inboxd.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
     from pathlib import Path
 
     from inboxd.clock import Clock
@@ -58,15 +60,25 @@ class Daemon:
     """One instance: an inbox, a state directory, and all that runs between them."""
 
     def __init__(
-        self, settings: Settings, *, tell: Listener | None = None, clock: Clock | None = None
+        self,
+        settings: Settings,
+        *,
+        tell: Listener | None = None,
+        clock: Clock | None = None,
+        installed: Iterable[EntryPoint] | None = None,
+        is_listed: bool = True,
     ) -> None:
         """
         Args:
             settings: all of them.
             tell: is told events, from several threads.
             clock: the time.
+            installed: the entry points of plugins; by default those that are installed.
+            is_listed: False: the commands of a terminal do not find it by themselves.
         """
         self._settings = settings
+        self._installed = installed
+        self._is_listed = is_listed
         self._clock: Clock = clock or SystemClock()
         self._tell: Listener = tell or _nobody
         self._teller = Teller(self._tell, state=settings.state.path)
@@ -116,7 +128,7 @@ class Daemon:
         except StoreError as error:
             raise StoreError(f"{escaped(settings.store.url)}: {error}") from error
         self._database = _identity(database_path(settings.store.url))
-        plugins = self.plugins = load_plugins(settings)
+        plugins = self.plugins = load_plugins(settings, installed=self._installed)
         for broken in plugins.broken:
             logger.error(
                 "plugin %s (%s) is not used: %s",
@@ -181,14 +193,8 @@ class Daemon:
         self._exit.callback(answers.stop)
         intake.start()
         self._exit.callback(intake.stop)
-        registration = register(settings, version=VERSION)
-        self._exit.callback(registration.remove)
-        if registration.problem:
-            logger.warning(
-                "not registered, so --state must say which instance is meant: %s",
-                registration.problem,
-                extra={"event": "not_registered"},
-            )
+        if self._is_listed:
+            self._register()
         logger.info(
             "inboxd %s runs: drop task files into %s",
             VERSION,
@@ -202,6 +208,21 @@ class Daemon:
                 "sqlite": sqlite_version(),
             },
         )
+
+    def _register(self) -> None:
+        registration = register(self._settings, version=VERSION)
+        self._exit.callback(registration.remove)
+        if registration.problem:
+            logger.warning(
+                "not registered, so --state must say which instance is meant: %s",
+                registration.problem,
+                extra={"event": "not_registered"},
+            )
+
+    def wake(self) -> None:
+        """Look at the clock again, which somebody moved."""
+        if self._scheduler is not None:
+            self._scheduler.wake()
 
     def check_state(self) -> None:
         """

@@ -142,6 +142,10 @@ class Scheduler:
         """Report places that attempts keep beyond their outcomes (see `Mailbox.keep_places`)."""
         self._mailbox.keep_places(kind, change)
 
+    def wake(self) -> None:
+        """Look at once what is due, as when the clock was moved; from any thread."""
+        self._wake()
+
     def stop_claiming(self) -> None:
         """Start nothing from now on; what runs goes on and is recorded."""
         self._turns.stop_claiming()
