@@ -1,1 +1,96 @@
-"""inboxd: drop a task array in a directory; it runs."""
+"""
+inboxd: drop a task array in a directory; it runs.
+
+What stands in `__all__` is public: what an author of a plugin needs. It is loaded when it is asked
+for, so that `import inboxd`, which every command does, costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inboxd.array.problem import Problem, ProblemCode
+    from inboxd.errors import InboxdError, NoRetry, RetryLater
+    from inboxd.plugins.candidate import CandidateTask, CandidateTree
+    from inboxd.plugins.decorator import executor
+    from inboxd.plugins.hookspecs import hookimpl
+    from inboxd.plugins.protocol import (
+        CommandLine,
+        Executor,
+        HasPositions,
+        InputProblem,
+        Isolation,
+        ParseProblem,
+        PluginConfiguration,
+        TaskContext,
+    )
+    from inboxd.plugins.told import ToldAttempt, ToldOutcome, ToldTask, ToldTree
+    from inboxd.version import VERSION as __version__
+
+__all__ = [
+    "CandidateTask",
+    "CandidateTree",
+    "CommandLine",
+    "Executor",
+    "HasPositions",
+    "InboxdError",
+    "InputProblem",
+    "Isolation",
+    "NoRetry",
+    "ParseProblem",
+    "PluginConfiguration",
+    "Problem",
+    "ProblemCode",
+    "RetryLater",
+    "TaskContext",
+    "ToldAttempt",
+    "ToldOutcome",
+    "ToldTask",
+    "ToldTree",
+    "__version__",
+    "executor",
+    "hookimpl",
+]
+
+#: The module of each public name; a test holds it against the imports above.
+_MODULES = {
+    "CandidateTask": "inboxd.plugins.candidate",
+    "CandidateTree": "inboxd.plugins.candidate",
+    "CommandLine": "inboxd.plugins.protocol",
+    "Executor": "inboxd.plugins.protocol",
+    "HasPositions": "inboxd.plugins.protocol",
+    "InboxdError": "inboxd.errors",
+    "InputProblem": "inboxd.plugins.protocol",
+    "Isolation": "inboxd.plugins.protocol",
+    "NoRetry": "inboxd.errors",
+    "ParseProblem": "inboxd.plugins.protocol",
+    "PluginConfiguration": "inboxd.plugins.protocol",
+    "Problem": "inboxd.array.problem",
+    "ProblemCode": "inboxd.array.problem",
+    "RetryLater": "inboxd.errors",
+    "TaskContext": "inboxd.plugins.protocol",
+    "ToldAttempt": "inboxd.plugins.told",
+    "ToldOutcome": "inboxd.plugins.told",
+    "ToldTask": "inboxd.plugins.told",
+    "ToldTree": "inboxd.plugins.told",
+    "executor": "inboxd.plugins.decorator",
+    "hookimpl": "inboxd.plugins.hookspecs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name (PEP 562); it is asked for once."""
+    if name == "__version__":
+        value: Any = import_module("inboxd.version").VERSION
+    elif name in _MODULES:
+        value = getattr(import_module(_MODULES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

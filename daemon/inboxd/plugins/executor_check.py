@@ -9,12 +9,17 @@ from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.names import did_you_mean, escaped
 from inboxd.plugins.protocol import Executor, Isolation
 
-__all__ = ["executor_problem"]
+__all__ = ["executor_problem", "is_executor_name"]
 
 #: The form of a task's id, so that a name can stand wherever an id can.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 _SUPPORTED = frozenset({Isolation.ASYNC, Isolation.THREAD, Isolation.COMMAND})
+
+
+def is_executor_name(name: object) -> bool:
+    """Whether a task file can name an executor so."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def executor_problem(executor: Any) -> str | None:
@@ -32,7 +37,7 @@ def executor_problem(executor: Any) -> str | None:
     # The protocol says what these are; what a plugin gives may still be anything.
     name: Any = executor.name
     isolation: Any = executor.isolation
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+    if not is_executor_name(name):
         return (
             f"an executor's name is letters, digits and ._:- (128 at most), not {shown_name(name)}"
         )
