@@ -9,6 +9,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from inboxd.names import escaped
+from inboxd.plugins.limited import Overrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,8 @@ class Failures:
 
 def said(error: BaseException) -> str:
     """Return `ValueError: what it says` in one bounded line, whatever the error is."""
+    if isinstance(error, Overrun):
+        return str(error)
     name = type(error).__name__
     try:
         lines = str(error).splitlines()

@@ -52,6 +52,8 @@ class Implementation:
     function: Callable[..., Any] = field(repr=False)
     #: The names of the hook's arguments that the function takes.
     arguments: tuple[str, ...] = ()
+    #: -1: wants to be called before the others, 1: after them.
+    rank: int = 0
 
     def __call__(self, **arguments: Any) -> Any:
         """Call it with those of *arguments* that it takes, and raise what it raises."""

@@ -1,93 +1,61 @@
 """
 Loading plugins: every one by itself, so that a broken one is reported and harms no other.
 
-pluggy loads all entry points in one loop that the first error ends, takes a misspelt hook in
-silence, and lets the last of two plugins with one name win (measured with 1.7.0); so the loop,
-the look for misspelt hooks and the calls are ours, and pluggy checks signatures.
+pluggy loads all entry points in one loop that the first error ends, registers a plugin whole or not
+at all, takes a misspelt hook in silence, and lets the last of two plugins with one name win
+(measured with 1.7.0); so the loop, the look for misspelt hooks and the calls are ours, each hook of
+a plugin is registered by itself, and pluggy checks signatures.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-import traceback
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import inspect
+import re
 from fnmatch import fnmatchcase
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from inboxd.names import did_you_mean, escaped
 from inboxd.plugins import hookspecs
 from inboxd.plugins.catalog import ExecutorCatalog
-from inboxd.plugins.executor_check import executor_problem
+from inboxd.plugins.configuring import (
+    configure_executor,
+    configure_plugin,
+    unknown_plugin_settings,
+)
+from inboxd.plugins.failures import said
+from inboxd.plugins.hooks import Hooks, Implementation
 from inboxd.plugins.hookspecs import PROJECT_NAME
+from inboxd.plugins.installed import Candidate, candidates_of, installed_plugins
+from inboxd.plugins.loaded import BrokenPlugin, ExecutorOrigin, LoadedPlugin, Plugins
+from inboxd.plugins.offers import ask_executors, ask_suffixes, suffix_owners, without_rivals
+from inboxd.plugins.protocol import Executor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from importlib.metadata import EntryPoint
 
     from inboxd.config.settings import PluginSettings, Settings
-    from inboxd.plugins.protocol import Executor
 
-__all__ = ["BrokenPlugin", "ExecutorCatalog", "LoadedPlugin", "Plugins", "load_plugins"]
+__all__ = [
+    "LOAD_LIMIT_SECONDS",
+    "BrokenPlugin",
+    "ExecutorCatalog",
+    "ExecutorOrigin",
+    "LoadedPlugin",
+    "Plugins",
+    "load_plugins",
+]
 
-T = TypeVar("T")
-
-#: The distribution whose executors keep their names.
-_OURS = "inboxd"
 #: A plugin that takes longer to import, or to answer, is given up.
 LOAD_LIMIT_SECONDS = 10.0
 _LONGEST_REASON = 500
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedPlugin:
-    """A plugin that works."""
-
-    name: str
-    #: The distribution it comes from, with its version: `inboxd 0.1.0`.
-    distribution: str
-    #: The names of its executors, sorted.
-    executors: tuple[str, ...] = ()
-    #: How long its import and its answer took.
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenPlugin:
-    """A plugin, or a part of one, that is not used."""
-
-    name: str
-    distribution: str
-    #: One sentence: what is wrong and what to do.
-    reason: str
-    #: Where it was raised; None when nothing was.
-    traceback: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plugins:
-    """What was loaded, and what was not."""
-
-    executors: Mapping[str, Executor]
-    loaded: tuple[LoadedPlugin, ...] = ()
-    broken: tuple[BrokenPlugin, ...] = ()
-    #: Installed, but kept out by `[plugins] allow` and `disable`: their entry points' names.
-    disabled: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Candidate:
-    """An entry point on its way."""
-
-    entry_point: EntryPoint
-    distribution: str
-    is_ours: bool
-    plugin: object = None
-    executors: dict[str, Executor] = field(default_factory=dict[str, "Executor"])
-    seconds: float = 0.0
+_HOOKS = tuple(name for name in dir(hookspecs) if name.startswith("inboxd_"))
+#: So that a name can stand in a table of the configuration and be that of a directory.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def load_plugins(
@@ -105,58 +73,184 @@ def load_plugins(
         installed: the entry points; by default those of the group `inboxd`.
         limit_seconds: for the import of one plugin, and for each of its answers.
     """
-    manager = pluggy.PluginManager(PROJECT_NAME)
-    manager.add_hookspecs(hookspecs)
-    broken: list[BrokenPlugin] = []
-    candidates: list[_Candidate] = []
-    disabled: list[str] = []
-    found = entry_points(group=PROJECT_NAME) if installed is None else installed
-    # Ours first, then by name: the order in which hooks are called does not depend on the disk.
-    for candidate in sorted(map(_candidate, found), key=_load_order):
-        name = candidate.entry_point.name
-        if not _is_allowed(name, settings.plugins):
-            disabled.append(name)
-            continue
-        problem = _load(manager, candidate, limit_seconds)
-        if problem is None:
-            candidates.append(candidate)
+    return _Loading(settings, limit_seconds).load(installed)
+
+
+class _Loading:
+    """One pass over all plugins."""
+
+    def __init__(self, settings: Settings, limit_seconds: float) -> None:
+        self._settings = settings
+        self._limit = limit_seconds
+        self._manager = pluggy.PluginManager(PROJECT_NAME)
+        self._manager.add_hookspecs(hookspecs)
+        self._broken: list[BrokenPlugin] = []
+        self._problems: list[str] = []
+
+    def load(self, installed: Iterable[EntryPoint] | None) -> Plugins:
+        settings = self._settings
+        if installed is None:
+            found, self._broken = installed_plugins()
         else:
-            broken.append(problem)
-    for candidate in candidates:
-        broken.extend(_ask_executors(manager, candidate, limit_seconds))
-    executors, clashes = _without_clashes(candidates)
-    broken.extend(clashes)
-    off = {name for name, one in settings.executors.items() if not one.enabled}
-    return Plugins(
-        executors={name: one for name, one in executors.items() if name not in off},
-        loaded=tuple(
-            LoadedPlugin(
-                name=candidate.entry_point.name,
-                distribution=candidate.distribution,
-                executors=tuple(sorted(candidate.executors)),
-                seconds=candidate.seconds,
+            found = [one for point in installed for one in candidates_of([point], _owner(point))]
+        # Ours first, then by name: the order in which hooks are called does not depend on the disk.
+        found.sort(key=_load_order)
+        allowed = [one for one in found if _is_allowed(one.name, settings.plugins)]
+        candidates = [one for one in self._without_namesakes(allowed) if self._is_usable(one)]
+        for candidate in candidates:
+            self._broken.extend(ask_executors(candidate, self._limit))
+            self._broken.extend(ask_suffixes(candidate, self._limit))
+        owners, clashes = without_rivals(candidates)
+        self._broken.extend(clashes)
+        suffixes, clashes = suffix_owners(candidates)
+        self._broken.extend(clashes)
+        executors = self._configured(owners)
+        disabled = tuple(one.name for one in found if one not in allowed)
+        self._problems.extend(
+            unknown_plugin_settings(
+                settings, candidates, [*(one.name for one in self._broken), *disabled]
             )
-            for candidate in candidates
-        ),
-        broken=tuple(broken),
-        disabled=tuple(disabled),
-    )
+        )
+        return Plugins(
+            executors=executors,
+            loaded=tuple(map(_loaded, candidates)),
+            broken=tuple(self._broken),
+            disabled=disabled,
+            origins={name: owners[name].origin for name in executors},
+            entry_points={one.name: one.origin for one in candidates},
+            hooks=Hooks(_in_order(candidates), suffixes=suffixes),
+            problems=tuple(self._problems),
+        )
+
+    def _without_namesakes(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates without those of one name, unless one of them is ours."""
+        named: dict[str, list[Candidate]] = {}
+        for candidate in candidates:
+            named.setdefault(candidate.name, []).append(candidate)
+        kept: list[Candidate] = []
+        for name, namesakes in named.items():
+            keeper = namesakes[0] if len(namesakes) == 1 or namesakes[0].is_ours else None
+            if keeper is not None:
+                kept.append(keeper)
+            who = " and ".join(sorted(one.distribution for one in namesakes))
+            verdict = "the built-in one is used" if keeper else "neither is used: uninstall one"
+            self._broken.extend(
+                one.broken(
+                    f"{who} each have a plugin named {escaped(name)}; {verdict}", is_part=False
+                )
+                for one in namesakes
+                if one is not keeper
+            )
+        return kept
+
+    def _is_usable(self, candidate: Candidate) -> bool:
+        """Import a plugin, look what it implements and configure it; report what is wrong."""
+        name, value = candidate.name, candidate.entry_point.value
+        if _NAME.fullmatch(name) is None:
+            reason = "the name of its entry point is not made of letters, digits and ._-"
+            self._broken.append(candidate.broken(reason, is_part=False))
+            return False
+        try:
+            candidate.plugin = candidate.within(self._limit, candidate.entry_point.load)
+            problems = candidate.within(self._limit, lambda: self._find_hooks(candidate))
+        except BaseException as error:  # the door of one plugin: SystemExit too
+            reason = f"{escaped(value)} cannot be used: {said(error)}"
+            self._broken.append(candidate.broken(reason, error, is_part=False))
+            return False
+        is_empty = not candidate.implementations and not isinstance(candidate.plugin, Executor)
+        if is_empty and not problems:
+            reason = f"{escaped(value)} marks no function with @hookimpl, and is no executor"
+            problems.append(candidate.broken(reason))
+        if is_empty or any(one.reason.startswith("inboxd_configure ") for one in problems):
+            self._broken.extend(candidate.broken(one.reason, is_part=False) for one in problems)
+            return False
+        self._broken.extend(problems)
+        broken, problem = configure_plugin(candidate, self._settings, self._limit)
+        if problem is not None:
+            self._problems.append(problem)
+        if broken is not None:
+            self._broken.append(broken)
+        return broken is None
+
+    def _find_hooks(self, candidate: Candidate) -> list[BrokenPlugin]:
+        """Fill in what a plugin implements, and return what is wrong with the rest."""
+        plugin, problems = candidate.plugin, list[BrokenPlugin]()
+        for attribute in dir(plugin):
+            options: Any = self._manager.parse_hookimpl_opts(plugin, attribute)
+            if options is None:
+                if attribute in _HOOKS and _is_unmarked(plugin, attribute):
+                    problems.append(candidate.broken(f"{attribute} is not marked with @hookimpl"))
+                continue
+            function = getattr(plugin, attribute)
+            problem = _kind_problem(attribute, function, options)
+            if problem is None:
+                problem = self._register(candidate, attribute, function, options)
+            if problem is not None:
+                problems.append(candidate.broken(problem))
+        return problems
+
+    def _register(
+        self, candidate: Candidate, attribute: str, function: Callable[..., Any], options: Any
+    ) -> str | None:
+        """Have pluggy check one hook of a plugin; return what is wrong with it."""
+        part = ModuleType(attribute)
+        setattr(part, attribute, function)
+        name = f"{candidate.distribution}:{candidate.name}:{attribute}"
+        try:
+            self._manager.register(part, name=name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+            return f"{attribute} is not used: {_pluggys_reason(error)}"
+        for caller in self._manager.get_hookcallers(part) or ():
+            taken = next(one for one in caller.get_hookimpls() if one.plugin is part)
+            if caller.name not in _HOOKS:
+                continue  # `optionalhook`: of a later inboxd
+            if candidate.implementation(caller.name) is not None:
+                return f"{attribute} is not used: the plugin implements {caller.name} twice"
+            candidate.implementations.append(
+                Implementation(
+                    plugin=candidate.name,
+                    distribution=candidate.distribution,
+                    hook=caller.name,
+                    function=taken.function,
+                    arguments=tuple(taken.argnames),
+                    rank=-1 if options.get("tryfirst") else int(bool(options.get("trylast"))),
+                )
+            )
+        return None
+
+    def _configured(self, owners: dict[str, Candidate]) -> dict[str, Executor]:
+        """Give the executors that are not switched off their settings; return those that work."""
+        off = {name for name, one in self._settings.executors.items() if not one.enabled}
+        executors: dict[str, Executor] = {}
+        for name, owner in owners.items():
+            if name in off:
+                continue
+            executor = owner.executors[name]
+            error, problem = configure_executor(
+                name,
+                executor,
+                self._settings,
+                lambda call: owner.within(self._limit, call),  # noqa: B023 - called at once
+            )
+            if problem is not None:
+                self._problems.append(problem)
+            if error is not None:
+                reason = f'executor "{name}" cannot be configured: {said(error)}'
+                self._broken.append(owner.broken(reason, error))
+                continue
+            executors[name] = executor
+        return executors
 
 
-def _candidate(entry_point: EntryPoint) -> _Candidate:
-    distribution = entry_point.dist
-    if distribution is None:
-        return _Candidate(entry_point=entry_point, distribution="unknown", is_ours=False)
-    # No look at the version: reading one means to parse the distribution's whole metadata.
-    return _Candidate(
-        entry_point=entry_point,
-        distribution=distribution.name,
-        is_ours=distribution.name == _OURS,
-    )
+def _owner(entry_point: EntryPoint) -> str:
+    return "unknown" if entry_point.dist is None else entry_point.dist.name
 
 
-def _load_order(candidate: _Candidate) -> tuple[bool, str, str]:
-    return (not candidate.is_ours, candidate.entry_point.name, candidate.distribution)
+def _load_order(candidate: Candidate) -> tuple[bool, str, str]:
+    return (not candidate.is_ours, candidate.name, candidate.distribution)
 
 
 def _is_allowed(name: str, settings: PluginSettings) -> bool:
@@ -165,127 +259,49 @@ def _is_allowed(name: str, settings: PluginSettings) -> bool:
     )
 
 
-def _load(
-    manager: pluggy.PluginManager, candidate: _Candidate, limit_seconds: float
-) -> BrokenPlugin | None:
-    """Import and register one plugin; return what is wrong with it."""
-    entry_point = candidate.entry_point
-    name = f"{candidate.distribution}:{entry_point.name}"
-    try:
-        candidate.plugin = _within(limit_seconds, entry_point.load, candidate)
-        manager.register(candidate.plugin, name=name)
-        manager.check_pending()
-    except BaseException as error:
-        if manager.has_plugin(name):
-            manager.unregister(name=name)
-        return _broken(candidate, _reason(error, f"{entry_point.value} cannot be used"), error)
+def _in_order(candidates: Sequence[Candidate]) -> list[Implementation]:
+    """Return all implementations: in the order of loading, `tryfirst` before, `trylast` behind."""
+    found = [one for candidate in candidates for one in candidate.implementations]
+    return sorted(found, key=lambda one: one.rank)
+
+
+def _loaded(candidate: Candidate) -> LoadedPlugin:
+    return LoadedPlugin(
+        name=candidate.name,
+        distribution=candidate.distribution,
+        executors=tuple(sorted(candidate.executors)),
+        hooks=tuple(sorted(one.hook for one in candidate.implementations)),
+        suffixes=tuple(sorted(candidate.suffixes)),
+        seconds=candidate.seconds,
+    )
+
+
+def _is_unmarked(plugin: object, attribute: str) -> bool:
+    """Whether a plugin has a function with a hook's name that is not inboxd's own."""
+    found = inspect.getattr_static(plugin, attribute, None)
+    return inspect.isroutine(found) and not hasattr(found, f"{PROJECT_NAME}_spec")
+
+
+def _kind_problem(attribute: str, function: object, options: Any) -> str | None:
+    if options.get("wrapper") or options.get("hookwrapper"):
+        return (
+            f"{attribute} is not used: it is a wrapper, and each plugin is called by itself, so"
+            " there is nothing to wrap; take `wrapper=True` out"
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return (
+            f"{attribute} is not used: it is a coroutine function, and hooks are called, not"
+            " awaited; write `def` for `async def`"
+        )
     return None
 
 
-def _ask_executors(
-    manager: pluggy.PluginManager, candidate: _Candidate, limit_seconds: float
-) -> list[BrokenPlugin]:
-    """Fill in the candidate's executors; return what is wrong with those that it does not get."""
-    problems: list[BrokenPlugin] = []
-    for implementation in manager.hook.inboxd_executors.get_hookimpls():
-        if implementation.plugin is not candidate.plugin:
-            continue
-        function = cast("Callable[[], Iterable[Any]]", implementation.function)
-        try:
-            answer: Sequence[tuple[Any, str | None]] = _within(
-                limit_seconds,
-                lambda: tuple((one, executor_problem(one)) for one in function()),  # noqa: B023
-                candidate,
-            )
-        except BaseException as error:
-            problems.append(_broken(candidate, _reason(error, "inboxd_executors() failed"), error))
-            continue
-        for executor, found_problem in answer:
-            problem = found_problem
-            if problem is None and executor.name in candidate.executors:
-                problem = f'it offers two executors named "{executor.name}"'
-            if problem is None:
-                candidate.executors[executor.name] = executor
-            else:
-                problems.append(_broken(candidate, problem))
-    return problems
-
-
-def _without_clashes(
-    candidates: Sequence[_Candidate],
-) -> tuple[dict[str, Executor], list[BrokenPlugin]]:
-    """Return the executors by name, without those that two plugins offer unless one is ours."""
-    offers: dict[str, list[_Candidate]] = {}
-    for candidate in candidates:
-        for name in candidate.executors:
-            offers.setdefault(name, []).append(candidate)
-    executors: dict[str, Executor] = {}
-    clashes: list[BrokenPlugin] = []
-    for name, rivals in offers.items():
-        keeper = rivals[0] if len(rivals) == 1 or rivals[0].is_ours else None
-        if keeper is not None:
-            executors[name] = keeper.executors[name]
-        if len(rivals) == 1:
-            continue
-        owners = " and ".join(sorted({rival.distribution for rival in rivals}))
-        verdict = "the built-in one is used" if keeper else "neither is used: uninstall one"
-        for rival in rivals:
-            if rival is not keeper:
-                del rival.executors[name]
-                reason = f'executor "{name}" is offered by {owners}; {verdict}'
-                clashes.append(_broken(rival, reason))
-    return executors, clashes
-
-
-def _within(limit_seconds: float, function: Callable[[], T], candidate: _Candidate) -> T:
-    """
-    Return what a plugin's function returns, and raise what it raises, within a time limit.
-
-    It runs on a thread of its own, since Python cannot end code that does not return; one that
-    overstays is left behind as a daemon thread.
-    """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:  # a plugin's sys.exit() must not end us
-            errors.append(error)
-
-    started = time.perf_counter()
-    thread = threading.Thread(target=call, name="plugin-load", daemon=True)
-    thread.start()
-    thread.join(limit_seconds)
-    candidate.seconds += time.perf_counter() - started
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError(f"it did not return within {limit_seconds:g} s")
-    return results[0]
-
-
-def _reason(error: BaseException, what: str) -> str:
-    """Return one sentence for people, with the nearest hook for a misspelt one."""
-    is_pluggys = isinstance(error, pluggy.PluginValidationError)
-    # pluggy says what is wrong on the lines after the first.
-    lines = str(error).splitlines() if is_pluggys else str(error).splitlines()[:1]
-    text = escaped(", ".join(line.strip() for line in lines))[:_LONGEST_REASON]
-    if is_pluggys:
-        known = [name for name in dir(hookspecs) if name.startswith("inboxd_")]
-        misspelt = next((word for word in text.split("'") if word.startswith("inboxd_")), None)
-        hint = None if misspelt in {None, *known} else did_you_mean(str(misspelt), known)
-        return f"{what}: {text}" + ("" if hint is None else f"; {hint}")
-    return f"{what}: {type(error).__name__}: {text}" if text else f"{what}: {type(error).__name__}"
-
-
-def _broken(candidate: _Candidate, reason: str, error: BaseException | None = None) -> BrokenPlugin:
-    text = None
-    if error is not None:
-        text = "".join(traceback.format_exception(error))
-    return BrokenPlugin(
-        name=candidate.entry_point.name,
-        distribution=candidate.distribution,
-        reason=reason,
-        traceback=text,
-    )
+def _pluggys_reason(error: pluggy.PluginValidationError) -> str:
+    """Return what pluggy says in one line, with the nearest hook for a misspelt one."""
+    # It says which plugin on the first line and what is wrong on those that follow.
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = escaped(", ".join(lines[1:] or lines))[:_LONGEST_REASON]
+    if (unknown := re.match(r"unknown hook '(\w+)'", text)) is not None:
+        hint = did_you_mean(unknown[1], _HOOKS)
+        return f"there is no hook {unknown[1]}" + ("" if hint is None else f"; {hint}")
+    return text

@@ -1,0 +1,132 @@
+"""Settings of plugins and executors: given to whom they are for, refused if they are nobody's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from inboxd.names import did_you_mean, escaped
+from inboxd.plugins.failures import said
+from inboxd.plugins.protocol import Configurable, PluginConfiguration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from inboxd.config.settings import Settings
+    from inboxd.plugins.installed import Candidate
+    from inboxd.plugins.loaded import BrokenPlugin
+    from inboxd.plugins.protocol import Executor
+
+__all__ = ["configure_executor", "configure_plugin", "executor_options", "unknown_plugin_settings"]
+
+
+def configure_plugin(
+    candidate: Candidate, settings: Settings, limit_seconds: float
+) -> tuple[BrokenPlugin | None, str | None]:
+    """Give a plugin its settings; return why it cannot be used, and what is wrong with them."""
+    implementation = candidate.implementation("inboxd_configure")
+    if implementation is None:
+        return None, None
+    configuration = PluginConfiguration(
+        options=_plugin_options(candidate, settings),
+        directory=settings.state.path / "plugins" / candidate.name,
+        file=settings.config if settings.config in settings.files else None,
+    )
+    try:
+        candidate.within(limit_seconds, lambda: implementation(configuration=configuration))
+    except ValueError as error:
+        return None, f"[{_table(candidate)}]: {escaped(str(error))}"
+    except BaseException as error:  # the door of one plugin: SystemExit too
+        problem = f"inboxd_configure() failed: {said(error)}"
+        return candidate.broken(problem, error, is_part=False), None
+    return None, None
+
+
+def configure_executor(
+    name: str,
+    executor: Executor,
+    settings: Settings,
+    call: Callable[[Callable[[], None]], None],
+) -> tuple[BaseException | None, str | None]:
+    """
+    Give an executor its settings.
+
+    Args:
+        name: its name.
+        executor: as its plugin gave it.
+        settings: of these `[executors.NAME]`.
+        call: calls a function of the plugin, within a time limit.
+
+    Returns:
+        What it raised besides ValueError, so that it cannot be used; and a sentence on what is
+        wrong with its settings.
+    """
+    options = executor_options(settings, name)
+    if not isinstance(executor, Configurable):
+        if not options:
+            return None, None
+        first = escaped(next(iter(options)))
+        return None, (
+            f"[executors.{escaped(name)}]: this executor has no settings but `enabled`;"
+            f" take `{first}` out"
+        )
+    try:
+        call(lambda: executor.configure(options))
+    except ValueError as error:
+        return None, f"[executors.{escaped(name)}]: {escaped(str(error))}"
+    except BaseException as error:  # the door of one plugin: SystemExit too
+        return error, None
+    return None, None
+
+
+def executor_options(settings: Settings, name: str) -> Mapping[str, Any]:
+    """Return the table `[executors.NAME]` without `enabled`."""
+    table = settings.executors.get(name)
+    return getattr(table, "options", {})
+
+
+def unknown_plugin_settings(
+    settings: Settings, candidates: Iterable[Candidate], unseen: Iterable[str]
+) -> list[str]:
+    """
+    Return one sentence for each table `[plugins.NAME]` that nobody reads.
+
+    Args:
+        settings: all settings.
+        candidates: the plugins that are loaded.
+        unseen: the names of those that are broken or kept out: their settings may stand there.
+    """
+    known = {one.name: one for one in candidates}
+    others = set(unseen)
+    problems: list[str] = []
+    for name in sorted(getattr(settings.plugins, "options", {})):
+        plugin = known.get(name)
+        table = f"[plugins.{escaped(name)}]"
+        if plugin is None:
+            if name in others:
+                continue
+            hint = did_you_mean(name, sorted({*known, *others}))
+            problems.append(
+                f"{table}: no plugin of this name is installed;"
+                f" {hint or '`inboxd plugins` lists them'}"
+            )
+        elif _table(plugin) != f"plugins.{name}":
+            problems.append(f"{table}: its settings stand in [{_table(plugin)}]")
+        elif plugin.implementation("inboxd_configure") is None:
+            problems.append(f"{table}: this plugin has no settings; take the table out")
+    return problems
+
+
+def _table(candidate: Candidate) -> str:
+    is_own_section = candidate.is_ours and candidate.name == "notify"
+    return "notify" if is_own_section else f"plugins.{escaped(candidate.name)}"
+
+
+def _plugin_options(candidate: Candidate, settings: Settings) -> Mapping[str, Any]:
+    """Return what a plugin's table holds; the built-in `notify` has a section of its own."""
+    if _table(candidate) == "notify":
+        section = getattr(settings, "notify", None)
+        if section is not None and is_dataclass(section) and not isinstance(section, type):
+            return asdict(section)
+    tables: Mapping[str, Mapping[str, Any]] = getattr(settings.plugins, "options", {})
+    return tables.get(candidate.name, {})
