@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from inboxd.array.catalog import Catalog
     from inboxd.array.envelope import Envelope
+    from inboxd.array.placing import Positions
     from inboxd.array.split import Chunk, Items
     from inboxd.task import TaskSpec
 
@@ -100,7 +101,11 @@ class _SeenChunk:
 
 
 def check_array(
-    data: bytes, *, limits: Limits | None = None, catalog: Catalog
+    data: bytes,
+    *,
+    limits: Limits | None = None,
+    catalog: Catalog,
+    positions: Positions | None = None,
 ) -> CheckedArray | RejectedArray:
     """
     Check one task file by every rule of its format.
@@ -109,6 +114,8 @@ def check_array(
         data: the whole file.
         limits: how large it may be; default: the settings' defaults.
         catalog: who executes.
+        positions: gives lines and columns where *data* was made from a file of another format;
+            None: *data* is the file.
 
     Returns:
         The array, or what is wrong with it. Nothing is raised, whatever the bytes are.
@@ -117,16 +124,19 @@ def check_array(
     limits = replace(limits, max_depth=min(limits.max_depth, DEEPEST))
     if len(data) > limits.max_bytes:
         return RejectedArray(problems=[_too_large(len(data), limits)])
-    return _Check(data, limits, catalog).result()
+    return _Check(data, limits, catalog, positions).result()
 
 
 class _Check:
     """One file on its way through the passes."""
 
-    def __init__(self, data: bytes, limits: Limits, catalog: Catalog) -> None:
+    def __init__(
+        self, data: bytes, limits: Limits, catalog: Catalog, positions: Positions | None
+    ) -> None:
         self._data = data
         self._limits = limits
         self._catalog = catalog
+        self._positions = positions
         self._outline = read_outline(data, limits)
         self._findings = list(self._outline.findings)
         self._warnings: list[Finding] = []
@@ -166,13 +176,15 @@ class _Check:
             executors=survey.executors,
             entries=survey.entries,
         )
-        warnings, _ = place(outline, self._warnings)
+        warnings, _ = place(outline, self._warnings, self._positions)
         return CheckedArray(envelope, naming, seen, builder, warnings, self._key_place())
 
     def _key_place(self) -> tuple[int, int] | None:
         member = self._outline.members.get("idempotency_key")
         if member is None:
             return None
+        if self._positions is not None:
+            return self._positions(("idempotency_key",), at_key=False)
         return lines_and_columns(self._data, (member.value_at,))[member.value_at]
 
     def _reader(self, items: Items) -> ChunkReader:
@@ -236,8 +248,8 @@ class _Check:
         return self._reject()
 
     def _reject(self) -> RejectedArray:
-        problems, has_more = place(self._outline, self._findings)
-        warnings, _ = place(self._outline, self._warnings)
+        problems, has_more = place(self._outline, self._findings, self._positions)
+        warnings, _ = place(self._outline, self._warnings, self._positions)
         return RejectedArray(
             problems=problems, has_more=has_more or self._has_more, warnings=warnings
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from inboxd.array.locate import find, item_offset, lines_and_columns
 from inboxd.array.problem import MOST_PROBLEMS, Finding, Path, Problem, ProblemCode, pointer
@@ -16,16 +16,31 @@ if TYPE_CHECKING:
     from inboxd.array.outline import Outline
     from inboxd.array.split import Chunk
 
-__all__ = ["place"]
+__all__ = ["Positions", "place"]
 
 _OF_NUMBERS = frozenset({ProblemCode.NOT_FINITE, ProblemCode.OUT_OF_RANGE})
 
 
-def place(outline: Outline, findings: Iterable[Finding]) -> tuple[list[Problem], bool]:
+class Positions(Protocol):
+    """Where the values of a document stand in a file that is not itself the JSON that is read."""
+
+    def __call__(self, path: Path, *, at_key: bool) -> tuple[int, int] | None:
+        """Return line and column, from 1, of a value, or of the key that *path* ends with."""
+        ...
+
+
+def place(
+    outline: Outline, findings: Iterable[Finding], positions: Positions | None = None
+) -> tuple[list[Problem], bool]:
     """
     Return the first problems of a document, and whether there are more.
 
     The same finding twice (a default that many tasks share) is one problem.
+
+    Args:
+        outline: of the document.
+        findings: in any order.
+        positions: gives lines and columns; None: they are those of the document.
     """
     places = _Places(outline)
     findings = list(findings)
@@ -40,17 +55,25 @@ def place(outline: Outline, findings: Iterable[Finding]) -> tuple[list[Problem],
             placed[key] = (places.offset(finding), finding)
     in_order = sorted(placed.values(), key=lambda item: item[0])
     reported = in_order[:MOST_PROBLEMS]
-    where = lines_and_columns(outline.data, [offset for offset, _ in reported])
+    where: list[tuple[int, int] | tuple[None, None]]
+    if positions is None:
+        found = lines_and_columns(outline.data, [offset for offset, _ in reported])
+        where = [found[offset] for offset, _ in reported]
+    else:
+        where = [
+            positions(finding.path, at_key=finding.at_key) or (None, None)
+            for _, finding in reported
+        ]
     problems = [
         Problem(
             code=finding.code,
             pointer=pointer(finding.path),
-            line=where[offset][0],
-            column=where[offset][1],
+            line=line,
+            column=column,
             message=finding.message,
             hint=finding.hint,
         )
-        for offset, finding in reported
+        for (line, column), (_, finding) in zip(where, reported, strict=True)
     ]
     return problems, len(in_order) > len(reported)
 

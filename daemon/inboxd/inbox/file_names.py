@@ -23,6 +23,7 @@ __all__ = [
     "claimed_name",
     "is_candidate",
     "is_misplaced_answer",
+    "is_shortened",
     "is_too_long",
     "kept_name",
     "placed_name",
@@ -45,6 +46,8 @@ UNFINISHED_PREFIX = b".unfinished-"
 _KEPT_OF_A_LONG_NAME = 150
 
 _NEVER_TAKEN = (b".tmp", b".part", b"~")
+
+_SHORTENED = re.compile(rb".{%d}~[0-9a-f]{8}" % _KEPT_OF_A_LONG_NAME, re.S)
 
 _CLAIMED = re.compile(rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})-(.+)", re.S)
 
@@ -77,8 +80,18 @@ def kept_name(name: bytes) -> bytes:
     return name[:_KEPT_OF_A_LONG_NAME] + b"~" + digest.encode()
 
 
+def is_shortened(name: bytes) -> bool:
+    """Return whether this is, by its form, what is kept of a longer name: it has no suffix."""
+    return _SHORTENED.fullmatch(name) is not None
+
+
 def plain_answer_name(file_name: bytes) -> bytes:
-    """Return what the answers' names begin with: `report` of `report.json`, else the whole name."""
+    """
+    Return what the answers' names begin with: `report` of `report.json`, else the whole name.
+
+    So `report.yaml` and `report.json` have answers of their own; `report.yaml` and
+    `report.yaml.json` share theirs, as two drops of one name do.
+    """
     return kept_name(file_name).removesuffix(JSON_SUFFIX)
 
 

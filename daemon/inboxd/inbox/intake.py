@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from inboxd.array.limits import Limits
 from inboxd.errors import ConfigurationError, InboxdError
-from inboxd.inbox.file_names import JSON_SUFFIX
+from inboxd.inbox.formats import Formats
 from inboxd.inbox.look import RETRY_SECONDS, Looker
 from inboxd.inbox.owners import owner_numbers
 from inboxd.inbox.paying import ReceiptPayer
@@ -74,6 +74,7 @@ class Intake:
         tell: Listener,
         publishing: Publishing,
         results_owed: Callable[[], None],
+        formats: Formats | None = None,
     ) -> None:
         """
         Args:
@@ -85,11 +86,13 @@ class Intake:
             tell: is told of every file that was taken or rejected, on the intake's thread.
             publishing: shared with the results' thread.
             results_owed: called when a result file is owed for a tree that has ended already.
+            formats: which files are taken, and who reads them; None: JSON alone.
 
         Raises:
             ConfigurationError: `allowed_owners` names a user that does not exist.
         """
-        suffixes = (JSON_SUFFIX,)
+        formats = formats or Formats()
+        suffixes = formats.suffixes
         self._settings = settings
         self._inbox = inbox
         self._clock = clock
@@ -106,6 +109,7 @@ class Intake:
             taker=FileTaker(
                 writer,
                 payer=payer,
+                formats=formats,
                 catalog=catalog,
                 clock=clock,
                 rules=ReadRules(

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from inboxd.array.problem import Problem, ProblemCode
-from inboxd.inbox.file_names import JSON_SUFFIX, LONGEST_NAME, is_too_long
+from inboxd.inbox.file_names import JSON_SUFFIX, LONGEST_NAME, is_shortened, is_too_long
+from inboxd.inbox.formats import nobody_reads
 from inboxd.inbox.scan import candidate_of, facts_of
 
 if TYPE_CHECKING:
@@ -155,9 +156,12 @@ def _unfit(claim: Claim, facts: os.stat_result, rules: ReadRules) -> Refused | U
 
 
 def _name_problem(name: bytes, rules: ReadRules) -> Problem | None:
-    # After a crash only what was kept of too long a name is known, which has no suffix.
-    if not is_too_long(name) and name.endswith(rules.suffixes):
-        return None
+    if not is_too_long(name):
+        if name.endswith(rules.suffixes):
+            return None
+        # After a crash only what was kept of too long a name is known, which has no suffix.
+        if not is_shortened(name):
+            return nobody_reads(name)  # a plugin did when the file was claimed
     return _problem(
         ProblemCode.NAME_TOO_LONG,
         f"the file's name has more than {LONGEST_NAME} bytes",

@@ -13,6 +13,7 @@ from inboxd.inbox.file_names import (
     is_misplaced_answer,
     split_claimed_name,
 )
+from inboxd.inbox.formats import unread_reason
 from inboxd.inbox.settle import Candidate, Facts
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def scan_inbox(directory: int, suffixes: Sequence[bytes]) -> Scan:
                 candidates.append(candidate_of(name, facts))
             elif is_misplaced_answer(name):
                 misplaced.append((name, _answer_reason(name)))
+            elif (reason := unread_reason(name)) is not None:
+                misplaced.append((name, reason))
     return Scan(candidates=tuple(candidates), misplaced=tuple(misplaced))
 
 

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from inboxd.array.check import CheckedArray, check_array
+from inboxd.array.check import CheckedArray
 from inboxd.events import FileRejected, FileTaken
 from inboxd.failpoints import failpoint
 from inboxd.ids import new_id
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from inboxd.inbox.accept import Incoming
     from inboxd.inbox.claim import Claim
     from inboxd.inbox.directory import OpenInbox
+    from inboxd.inbox.formats import Formats
     from inboxd.inbox.paying import ReceiptPayer
     from inboxd.inbox.read import ReadRules
     from inboxd.inbox.settle import Candidate
@@ -117,6 +118,7 @@ class FileTaker:
         writer: Writer,
         *,
         payer: ReceiptPayer,
+        formats: Formats,
         catalog: Catalog,
         clock: Clock,
         rules: ReadRules,
@@ -127,6 +129,7 @@ class FileTaker:
     ) -> None:
         self._writer = writer
         self._payer = payer
+        self._formats = formats
         self._catalog = catalog
         self._clock = clock
         self._rules = rules
@@ -181,7 +184,9 @@ class FileTaker:
         return None
 
     def _check(self, claim: Claim, content: Content) -> _Small | _Large:
-        checked = check_array(content.data, limits=self._limits, catalog=self._catalog)
+        checked = self._formats.check(
+            claim.file_name, content.data, limits=self._limits, catalog=self._catalog
+        )
         if not isinstance(checked, CheckedArray):
             return self._rejection(claim, content.sha256, checked.problems)
         incoming = incoming_tree(

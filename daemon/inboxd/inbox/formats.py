@@ -1,0 +1,195 @@
+"""
+The formats of task files: JSON, which is ours, and those that plugins read.
+
+A file's suffix says its format. What a plugin reads goes the way of every JSON file, with the same
+rules and limits; what the plugin itself does wrong costs the one file, and is said with its name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inboxd.array.check import RejectedArray, check_array
+from inboxd.array.document import check_document
+from inboxd.array.problem import Problem, ProblemCode
+from inboxd.inbox.file_names import JSON_SUFFIX
+from inboxd.names import escaped
+from inboxd.plugins.hooks import HookFailed, Hooks, Parsed, Unparsed
+from inboxd.plugins.protocol import HasPositions
+
+if TYPE_CHECKING:
+    from inboxd.array.catalog import Catalog
+    from inboxd.array.check import CheckedArray
+    from inboxd.array.limits import Limits
+    from inboxd.array.placing import Positions
+    from inboxd.array.problem import Path as ValuePath
+    from inboxd.plugins.protocol import ParseProblem
+
+__all__ = ["MOST_PARSED_BYTES", "Formats", "nobody_reads", "unread_reason"]
+
+logger = logging.getLogger(__name__)
+
+#: A larger file of another format is refused: its values all lie in memory at one time, at some
+#: twenty times its size, where JSON is read a piece at a time (docs/explanation/plugins.md).
+MOST_PARSED_BYTES = 32 * 1024 * 1024
+
+#: Suffixes that a plugin of this project reads, for who dropped such a file without it.
+_KNOWN_ELSEWHERE = {b".yaml": "inboxd-yaml", b".yml": "inboxd-yaml"}
+
+#: A plugin's own text is cut after so many characters.
+_LONGEST_TEXT = 1_000
+
+
+class Formats:
+    """Which files are task files, and what each holds."""
+
+    def __init__(self, hooks: Hooks | None = None) -> None:
+        """
+        Args:
+            hooks: of the plugins that are loaded; None: JSON alone.
+        """
+        self._hooks = hooks or Hooks()
+        #: The suffixes of task files, `.json` first.
+        self.suffixes: tuple[bytes, ...] = (
+            JSON_SUFFIX,
+            *sorted(os.fsencode(suffix) for suffix in self._hooks.file_suffixes()),
+        )
+
+    def suffix_of(self, file_name: bytes) -> bytes | None:
+        """Return the suffix by which the file is a task file; None: it has none of these."""
+        found = (suffix for suffix in self.suffixes if file_name.endswith(suffix))
+        return max(found, key=len, default=None)
+
+    def check(
+        self, file_name: bytes, data: bytes, *, limits: Limits, catalog: Catalog
+    ) -> CheckedArray | RejectedArray:
+        """
+        Check a task file by the rules of its format, and by those of every array.
+
+        Args:
+            file_name: says the format; a name without a known suffix is JSON.
+            data: the whole file.
+            limits: how large it may be.
+            catalog: who executes.
+        """
+        if self.suffix_of(file_name) in (None, JSON_SUFFIX):
+            return check_array(data, limits=limits, catalog=catalog)
+        limits = replace(limits, max_bytes=min(limits.max_bytes, MOST_PARSED_BYTES))
+        if len(data) > limits.max_bytes:
+            return _rejected(_too_large(len(data), limits))
+        answer = self._hooks.parse_file(Path(os.fsdecode(file_name)), data)
+        match answer:
+            case Parsed():
+                return check_document(
+                    answer.document,
+                    size=len(data),
+                    limits=limits,
+                    catalog=catalog,
+                    positions=_positions_of(answer),
+                )
+            case Unparsed():
+                return _rejected(_problem_of(answer.problem))
+            case HookFailed():
+                return _rejected(_failure(answer))
+            case None:
+                return _rejected(nobody_reads(file_name))
+
+
+def nobody_reads(file_name: bytes) -> Problem:
+    """Say that no plugin reads a file of this suffix."""
+    suffix = os.path.splitext(file_name)[1]  # noqa: PTH122 - bytes, which Path does not take
+    plugin = _KNOWN_ELSEWHERE.get(suffix, "the plugin for it")
+    shown = f"*{escaped(os.fsdecode(suffix))} files" if suffix else "files without a suffix"
+    return Problem(
+        code=ProblemCode.UNREADABLE,
+        message=f"no plugin that runs reads {shown}",
+        hint=f"install {plugin}, or mend it (`inboxd plugins` says what is wrong), and give the"
+        " file again; or write it as JSON",
+    )
+
+
+def unread_reason(file_name: bytes) -> str | None:
+    """Return why a file stays in the inbox that looks like a task file to people."""
+    suffix = os.path.splitext(file_name)[1]  # noqa: PTH122 - bytes, which Path does not take
+    plugin = _KNOWN_ELSEWHERE.get(suffix)
+    if plugin is None or file_name.startswith(b"."):
+        return None
+    return f"no plugin reads it; install {plugin}, or look at `inboxd plugins`"
+
+
+def _failure(failed: HookFailed) -> Problem:
+    return Problem(
+        code=ProblemCode.UNREADABLE,
+        message=f'the plugin "{escaped(failed.plugin)}" ({escaped(failed.distribution)}) could not'
+        f" read the file: {failed.reason}",
+        hint="this is the plugin's fault: the daemon's log has the traceback; until it is mended,"
+        " write the file as JSON",
+    )
+
+
+def _problem_of(problem: ParseProblem) -> Problem:
+    """Return what a plugin says of the text; none of its parts need be what its type says."""
+    known = {code.value: code for code in ProblemCode}
+    line, column = _place((problem.line, problem.column)) or (None, None)
+    return Problem(
+        code=known.get(str(problem.code), ProblemCode.INVALID_VALUE),
+        line=line,
+        column=column,
+        message=_bounded(problem.message),
+        hint=None if problem.hint is None else _bounded(problem.hint),
+    )
+
+
+def _bounded(text: object) -> str:
+    return escaped(str(text)[:_LONGEST_TEXT])
+
+
+def _positions_of(parsed: Parsed) -> Positions:
+    """Return where the values of a document stand, as far as the plugin says it."""
+    document: object = parsed.document
+    if not isinstance(document, HasPositions):
+        return _nowhere
+
+    def position(path: ValuePath, *, at_key: bool) -> tuple[int, int] | None:
+        try:
+            return _place(document.position_of(path, at_key=at_key))
+        except Exception:  # the door of a plugin: the error is told without its place
+            logger.warning(
+                "the plugin %s cannot say where a value stands",
+                parsed.plugin,
+                extra={"event": "position_failed", "plugin": parsed.plugin},
+                exc_info=True,
+            )
+            return None
+
+    return position
+
+
+def _nowhere(path: ValuePath, *, at_key: bool) -> None:
+    del path, at_key
+
+
+def _place(given: Any) -> tuple[int, int] | None:
+    """Return line and column when that is what was given."""
+    match given:
+        case (int(line), int(column)) if line >= 1 and column >= 1:
+            return line, column
+        case _:
+            return None
+
+
+def _too_large(size: int, limits: Limits) -> Problem:
+    return Problem(
+        code=ProblemCode.TOO_LARGE,
+        message=f"the file has {size:,} bytes; at most {limits.max_bytes:,} are read of a file that"
+        " is not JSON",
+        hint="split it into several files, or write it as JSON",
+    )
+
+
+def _rejected(problem: Problem) -> RejectedArray:
+    return RejectedArray(problems=[problem])
