@@ -154,8 +154,11 @@ def _choice_problems(inputs: dict[str, Any]) -> list[InputProblem]:
     return []
 
 
-def _text_problems(path: tuple[str | int, ...], value: Any) -> Iterable[InputProblem]:
-    text = _text(value)
+def _text_problems(
+    path: tuple[str | int, ...], value: Any, *, before: str = ""
+) -> Iterable[InputProblem]:
+    """Say what is wrong with one argument, or variable: of one `NAME=` comes *before* it."""
+    text = before + _text(value)
     if "\0" in text:
         yield InputProblem(path=path, message=_ZERO)
     if len(text) > MAX_ARGUMENT_BYTES // 4 and len(text.encode()) > MAX_ARGUMENT_BYTES:
@@ -176,7 +179,8 @@ def _variable_problems(name: str, value: Any) -> Iterable[InputProblem]:
         yield InputProblem(
             path=path, message=f"{name} is set by inboxd for every command", at_key=True
         )
-    yield from _text_problems(path, value)
+    # To the kernel `NAME=value` is one string, with one limit.
+    yield from _text_problems(path, value, before="" if "\0" in name else f"{name}=")
 
 
 @hookimpl

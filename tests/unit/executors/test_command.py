@@ -95,6 +95,16 @@ def test_inputs_that_were_never_checked_are_not_run(inputs: dict[str, Any]) -> N
             ("argv", 1),
             "longer than the 131,071 bytes that Linux allows one argument",
         ),
+        (
+            {"argv": ["a"], "env": {"A": "x" * 131_070}},  # A= counts
+            ("env", "A"),
+            "longer than the 131,071 bytes that Linux allows one argument",
+        ),
+        (
+            {"argv": ["a"], "env": {"A\0": "x"}},
+            ("env", "A\0"),
+            'the name of a variable is not empty and holds no "="',
+        ),
     ],
 )
 def test_what_is_wrong_is_said_where_it_is(
