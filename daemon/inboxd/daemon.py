@@ -17,6 +17,7 @@ from inboxd.errors import ConfigurationError, StoreError
 from inboxd.events import DrainBegan
 from inboxd.inbox.answers import Answers
 from inboxd.inbox.current import CurrentInbox
+from inboxd.inbox.formats import Formats
 from inboxd.inbox.intake import Intake
 from inboxd.inbox.publishing import Publishing
 from inboxd.instances import register
@@ -182,6 +183,7 @@ class Daemon:
             tell=self._teller.tell_file,
             publishing=publishing,
             results_owed=answers.wake,
+            formats=Formats(plugins.hooks),
         )
         intake.open()
         scheduler.start(
