@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from inboxd.scheduling.memory import Memory
     from inboxd.store.claims import Candidate
+    from inboxd.store.trees import OpenTree
 
 __all__ = ["Claims", "claim_tasks"]
 
@@ -32,8 +33,12 @@ class Claims:
     #: In the order of `start_seq`.
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     running: list[RunningTask] = field(default_factory=list[RunningTask])
+    #: Of each attempt.
+    trees: list[OpenTree] = field(default_factory=list["OpenTree"])
     #: Trees of which these are the first starts.
     starting_trees: set[int] = field(default_factory=set[int])
+    #: Executors that nobody offers, for which tasks were put aside.
+    missed: set[str] = field(default_factory=set[str])
 
 
 def claim_tasks(
@@ -67,8 +72,10 @@ def claim_tasks(
         tasks, exhausted = memory.levels.first_tasks(connection, kind, free, now=now)
         known = [task for task in tasks if task.executor in executors]
         if len(known) < len(tasks):
-            put_aside(connection, [task.id for task in tasks if task.executor not in executors])
-            exhausted.extend(task.tree for task in tasks if task.executor not in executors)
+            aside = [task for task in tasks if task.executor not in executors]
+            put_aside(connection, [task.id for task in aside])
+            exhausted.extend(task.tree for task in aside)
+            claims.missed.update(task.executor for task in aside)
         if known:
             _record(connection, memory, claims, known, now, executors, default_timeout)
         for number in dict.fromkeys(exhausted):
@@ -124,6 +131,7 @@ def _record(
                 params=_bytes(details[1]) if details else None,
             )
         )
+        claims.trees.append(tree)
         claims.running.append(RunningTask(task, number, start_seq + i, now))
         memory.note_running(task.tree, task.priority, task.flags, 1)
 

@@ -16,11 +16,12 @@ from inboxd.store.outcomes import (
     record_attempts,
     requeue_tasks,
 )
+from inboxd.store.owed_hooks import owe_hooks
 from inboxd.store.tables import TaskFlag, TaskState
 from inboxd.store.trees import change_trees, end_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -119,8 +120,10 @@ def record_outcomes(
     return cascading
 
 
-def record_trees(connection: Connection, memory: Memory, turn: Turn) -> None:
-    """Write the counts of the trees that a turn changed, and which of them ended."""
+def record_trees(
+    connection: Connection, memory: Memory, turn: Turn, *, owed_plugins: Sequence[str] = ()
+) -> None:
+    """Write the counts of the trees that a turn changed, and which ended and whom to tell that."""
     if not turn.changes:
         return
     memory.fetch_trees(connection, turn.changes)
@@ -139,3 +142,5 @@ def record_trees(connection: Connection, memory: Memory, turn: Turn) -> None:
             turn.ended.append(EndedTree(tree, status.value, turn.now))
     if turn.ended:
         end_trees(connection, [(one.tree.id, one.status, one.ended_at) for one in turn.ended])
+    if turn.ended and owed_plugins:
+        owe_hooks(connection, owed_plugins, [(one.tree.id, one.ended_at) for one in turn.ended])

@@ -146,6 +146,11 @@ class Scheduler:
         """Look at once what is due, as when the clock was moved; from any thread."""
         self._wake()
 
+    def restore(self, executor: str) -> None:
+        """Bring tasks back that wait for an executor which is there now; from any thread."""
+        self._turns.restore(frozenset({executor}))
+        self._wake()
+
     def stop_claiming(self) -> None:
         """Start nothing from now on; what runs goes on and is recorded."""
         self._turns.stop_claiming()

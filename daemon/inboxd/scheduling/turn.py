@@ -11,7 +11,7 @@ from inboxd.store.outcomes import AttemptEnd, RequeuedTask
 from inboxd.store.trees import OpenTree, TreeChange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from inboxd.running.attempt import Attempt
     from inboxd.scheduling.mailbox import EndedAttempt, Work
@@ -30,6 +30,17 @@ class EndedTree(msgspec.Struct, frozen=True):
 
 class TurnListener:
     """Who is told what a turn committed; called on the scheduler's thread, so it must be quick."""
+
+    #: Whether `attempts_started` is called: it costs something for every start.
+    wants_starts = False
+    #: The plugins that are owed to be told of every tree that ends.
+    owed_plugins: Sequence[str] = ()
+
+    def attempts_started(self, attempts: Sequence[Attempt], trees: Sequence[OpenTree]) -> None:
+        """The starts of attempts were recorded; the trees are theirs, one for each attempt."""
+
+    def executors_missed(self, executors: Collection[str]) -> None:
+        """Tasks were put aside, since nobody offers these executors."""
 
     def attempt_ended(
         self, attempt: Attempt, end: AttemptEnd | RequeuedTask, tree: OpenTree
@@ -57,6 +68,8 @@ class Turn:
         self.dirty: set[int] = set()
         #: Trees whose levels are to be found again even if they are not strict.
         self.reopened: set[int] = set()
+        #: Executors whose tasks were brought back.
+        self.restored: frozenset[str] = frozenset()
         #: Waiting tasks were released.
         self.woken = False
         #: Kinds of places for which tasks may have become claimable.

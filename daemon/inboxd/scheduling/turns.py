@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +25,7 @@ from inboxd.scheduling.recording import record_outcomes, record_trees
 from inboxd.scheduling.turn import Turn
 from inboxd.scheduling.works import do_works
 from inboxd.store.acceptance import SMALL_TREE
-from inboxd.store.claims import next_waiting_due, wake_waiting
+from inboxd.store.claims import next_waiting_due, restore_executors, wake_waiting
 from inboxd.store.outcomes import (
     StaleOutcome,
     give_back,
@@ -108,6 +109,9 @@ class Turns:
         self._claimable: dict[int, bool] = dict.fromkeys(_KINDS, True)
         self._failures = 0
         self._retry_at: int | None = None
+        #: Executors that came while the daemon runs, for the tasks that wait for them.
+        self._new_executors: frozenset[str] = frozenset()
+        self._new_executors_lock = threading.Lock()
         self._random = random.Random()  # noqa: S311 - spreads retries, keeps no secret
 
     @property
@@ -132,6 +136,7 @@ class Turns:
             and memory.next_waiting is None
             and memory.levels.next_due is None
             and not memory.levels.any_open
+            and not self._new_executors
             and not any(self._claimable.values())
             and self._mailbox.is_empty
         )
@@ -140,13 +145,18 @@ class Turns:
         """Start nothing from now on; outcomes and works are written as before."""
         self._claiming = False
 
+    def restore(self, executors: frozenset[str]) -> None:
+        """Bring tasks back that wait for these executors, in the next turn; from any thread."""
+        with self._new_executors_lock:
+            self._new_executors |= executors
+
     def next_run(self) -> int | None:
         """Return when the next turn is due (microseconds since 1970, UTC); None: when woken."""
         if self._retry_at is not None:
             return self._retry_at
         now = self._clock.now_micros()
         memory = self._memory
-        if self._mailbox.has_works or memory.cascading or self._doubt:
+        if self._mailbox.has_works or memory.cascading or self._doubt or self._new_executors:
             return now
         if self._claiming and any(
             self._claimable[kind] and self._free(kind) > 0 for kind in _KINDS
@@ -204,6 +214,8 @@ class Turns:
 
     def _do(self, turn: Turn) -> None:
         connection, memory = self._connection, self._memory
+        if self._new_executors:
+            self._restore(turn)
         ended = record_outcomes(
             connection,
             memory,
@@ -230,9 +242,16 @@ class Turns:
         self._claimable.update(dict.fromkeys(turn.claimable, True))
         if self._claiming:
             self._claim(turn)
-        record_trees(connection, memory, turn)
+        record_trees(connection, memory, turn, owed_plugins=self._listener.owed_plugins)
         if turn.dirty or turn.accepted or turn.woken:
             memory.next_waiting = next_waiting_due(connection)
+
+    def _restore(self, turn: Turn) -> None:
+        """Bring back the tasks of executors that are there now."""
+        turn.restored = self._new_executors
+        if restore_executors(self._connection, turn.restored):
+            self._memory.load(self._connection, now=turn.now)
+            turn.claimable.update(_KINDS)
 
     def _note_cascade(self, turn: Turn, cascade: Cascade) -> None:
         self._memory.cascading = cascade.unfinished
@@ -317,6 +336,8 @@ class Turns:
         memory = self._memory
         if turn.outcomes or self._mailbox.has_works or self._doubt or memory.cascading:
             return True
+        if self._new_executors:
+            return True
         dues = (memory.next_waiting, memory.levels.next_due)
         if any(due is not None and due <= turn.now for due in dues):
             return True
@@ -331,6 +352,9 @@ class Turns:
                 "store works again", extra={"event": "store_recovered", "turns": self._failures}
             )
         self._doubt = False
+        if turn.restored:
+            with self._new_executors_lock:
+                self._new_executors -= turn.restored
         self._failures = 0
         self._retry_at = None
         for attempt, _, _ in turn.taken:
@@ -349,6 +373,10 @@ class Turns:
             self._listener.trees_accepted(turn.accepted)
         if turn.ended:
             self._listener.trees_ended(turn.ended)
+        if turn.claims.attempts and self._listener.wants_starts:
+            self._listener.attempts_started(turn.claims.attempts, turn.claims.trees)
+        if turn.claims.missed:
+            self._listener.executors_missed(turn.claims.missed)
 
     def _fail(self, turn: Turn, error: Exception) -> None:
         self._mailbox.give_outcomes_back(turn.outcomes)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "migrate", "schema_version"]
 
 #: The newest step in `migrations/versions`.
-HEAD = "0002"
+HEAD = "0003"
 
 
 def schema_version(connection: Connection) -> str | None:

@@ -35,6 +35,7 @@ __all__ = [
     "intake",
     "meta",
     "metadata",
+    "owed_hooks",
     "task_details",
     "tasks",
     "trees",
@@ -294,4 +295,21 @@ intake = Table(
     Index("intake_owing", "id", sqlite_where=text("owes_receipt = 1")),
     Index("intake_by_answer_name", "answer_name", unique=True),
     Index("intake_by_tree", "tree"),
+)
+
+#: Rows, and not a column of `trees` as the other debts are: each plugin is paid by itself, so that
+#: one that hangs, or is not there now, keeps its own debts and nobody else's.
+owed_hooks = Table(
+    "owed_hooks",
+    metadata,
+    #: The order in which the trees ended.
+    Column("id", Integer, primary_key=True),
+    #: The name of the plugin's entry point.
+    Column("plugin", Text, nullable=False),
+    Column("tree", Integer, ForeignKey("trees.id"), nullable=False),
+    #: When it ended that time: a tree that runs again ends again, and is owed anew.
+    Column("ended_at", Integer, nullable=False),
+    Index("owed_hooks_by_tree", "tree", "plugin", unique=True),
+    Index("owed_hooks_by_plugin", "plugin", "id"),
+    comment="plugins that are still to be told that a tree ended",
 )
