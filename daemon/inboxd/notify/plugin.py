@@ -13,7 +13,7 @@ from inboxd.notify.spool import Notification, Spool
 from inboxd.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import BinaryIO
 
     from inboxd.plugins.protocol import PluginConfiguration
@@ -37,12 +37,13 @@ class NotifyPlugin:
         self._delivery: Delivery | None = None
 
     @hookimpl
-    def inboxd_configure(self, configuration: PluginConfiguration) -> None:
+    def inboxd_configure(self, configuration: PluginConfiguration) -> Iterable[str] | None:
         """Take `[notify]`, whose values the configuration has checked."""
         self._argv = tuple(configuration.options.get("argv", ()))
         self._on = frozenset(configuration.options.get("on", ()))
         self._spool = Spool(configuration.directory)
         self._delivery = None
+        return None if self._argv else ()
 
     @hookimpl
     def inboxd_daemon_started(self) -> None:

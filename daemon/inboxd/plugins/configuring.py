@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from inboxd.config.settings import Settings
+    from inboxd.plugins.hooks import Implementation
     from inboxd.plugins.installed import Candidate
     from inboxd.plugins.loaded import BrokenPlugin
     from inboxd.plugins.protocol import Executor
@@ -33,13 +34,25 @@ def configure_plugin(
         file=settings.config if settings.config in settings.files else None,
     )
     try:
-        candidate.within(limit_seconds, lambda: implementation(configuration=configuration))
+        wanted = candidate.within(limit_seconds, lambda: _call(implementation, configuration))
     except ValueError as error:
         return None, f"[{_table(candidate)}]: {escaped(str(error))}"
     except BaseException as error:  # the door of one plugin: SystemExit too
         problem = f"inboxd_configure() failed: {said(error)}"
         return candidate.broken(problem, error, is_part=False), None
+    if wanted is not None:
+        candidate.implementations = [
+            one for one in candidate.implementations if one.hook in wanted or one is implementation
+        ]
     return None, None
+
+
+def _call(
+    implementation: Implementation, configuration: PluginConfiguration
+) -> frozenset[str] | None:
+    """Return the hooks that a plugin wants with these settings; None: all that it has."""
+    answer = implementation(configuration=configuration)
+    return None if answer is None else frozenset(answer)
 
 
 def configure_executor(

@@ -39,7 +39,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 
 
 @hookspec
-def inboxd_configure(configuration: PluginConfiguration) -> None:
+def inboxd_configure(configuration: PluginConfiguration) -> Iterable[str] | None:
     """
     Take the plugin's own settings, the table `[plugins.NAME]` of the configuration.
 
@@ -48,7 +48,12 @@ def inboxd_configure(configuration: PluginConfiguration) -> None:
     A good answer checks every key, and raises ValueError with what is wrong and what is wanted:
     `inboxd run` then ends with that sentence and code 78.
     A plugin without this hook has no settings, and a table for it is an error.
+
+    Returns:
+        The names of the hooks that it wants to be called with these settings; None: all that it
+        has. A hook that nobody wants costs the daemon nothing.
     """
+    raise NotImplementedError
 
 
 @hookspec

@@ -299,3 +299,23 @@ def test_a_schema_that_cannot_be_used_breaks_the_executor(site: Site, schema: ob
     assert "x" not in plugins.executors
     ((_, reason),) = _reasons(plugins)
     assert reason.startswith('executor "x": inputs_schema is no JSON Schema: ')
+
+
+def test_a_plugin_says_which_of_its_hooks_it_wants_with_its_settings(site: Site) -> None:
+    site.install(
+        "plug_choosy",
+        "from inboxd.plugins.hookspecs import hookimpl\n"
+        "@hookimpl\n"
+        "def inboxd_configure(configuration): return ['inboxd_daemon_started']\n"
+        "@hookimpl\n"
+        "def inboxd_daemon_started(): pass\n"
+        "@hookimpl\n"
+        "def inboxd_task_ended(task): pass\n",
+    )
+
+    plugins = _load()
+
+    assert plugins.broken == ()
+    (loaded,) = (one for one in plugins.loaded if one.name == "plug_choosy")
+    assert loaded.hooks == ("inboxd_configure", "inboxd_daemon_started")
+    assert "plug_choosy" not in plugins.hooks.plugins_with("inboxd_task_ended")
