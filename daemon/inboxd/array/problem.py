@@ -75,11 +75,14 @@ CODE_MEANINGS: dict[ProblemCode, str] = {
     ProblemCode.NOT_UTF8: "The file holds bytes that are not UTF-8, or it is UTF-16.",
     ProblemCode.INVALID_JSON: (
         "The text is not JSON: cut off, a comma too many, a comment, a byte order mark, "
-        "half a surrogate pair, text after the end."
+        "half a surrogate pair, text after the end; or not of the format that its suffix says."
     ),
     ProblemCode.DUPLICATE_KEY: "An object has the same key twice, at whatever depth.",
     ProblemCode.NOT_FINITE: "A number is `NaN`, `Infinity`, or too large for a double (`1e999`).",
-    ProblemCode.TOO_LARGE: "The file has more bytes than `[inbox] max_file_bytes`.",
+    ProblemCode.TOO_LARGE: (
+        "The file has more bytes than `[inbox] max_file_bytes`, or, in another format than JSON, "
+        "comes to more than a file may hold when its aliases are written out."
+    ),
     ProblemCode.TOO_DEEP: "Objects and arrays are nested deeper than `[inbox] max_depth`.",
     ProblemCode.TOO_MANY_TASKS: "The file has more tasks than `[inbox] max_tasks`.",
     ProblemCode.NOT_AN_ARRAY: "The document, or its `tasks`, is not an array of tasks.",
@@ -90,7 +93,9 @@ CODE_MEANINGS: dict[ProblemCode, str] = {
     ProblemCode.UNKNOWN_FIELD: (
         "A key that inboxd does not know, and that does not begin with `x-`."
     ),
-    ProblemCode.WRONG_TYPE: "A value has another JSON type than its field takes.",
+    ProblemCode.WRONG_TYPE: (
+        "A value has another JSON type than its field takes, or a kind that JSON does not have."
+    ),
     ProblemCode.INVALID_VALUE: "A value has the right type but is none that its field takes.",
     ProblemCode.CONFLICTING_FIELDS: "Two fields that exclude each other, as `on` and `required`.",
     ProblemCode.NAME_TOO_LONG: (
@@ -126,7 +131,9 @@ CODE_MEANINGS: dict[ProblemCode, str] = {
         "What was dropped is a symbolic link, a directory, a device or the like, or a file that "
         "kept a second link."
     ),
-    ProblemCode.UNREADABLE: "The daemon may not read the file.",
+    ProblemCode.UNREADABLE: (
+        "The daemon may not read the file, or no plugin that works reads its format."
+    ),
     ProblemCode.WRONG_OWNER: "The file's owner is not in `[inbox] allowed_owners`.",
 }
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from inboxd.array import Limits, Problem, check_array
+from inboxd.array import Limits, Problem
 from inboxd.array.problem import ProblemCode
 from inboxd.config.reading import NotRegular, open_regular
+from inboxd.errors import PluginError
+from inboxd.inbox.file_names import JSON_SUFFIX
+from inboxd.inbox.formats import Formats
+from inboxd.names import escaped
 from inboxd.plugins.manager import ExecutorCatalog, load_plugins
 
 if TYPE_CHECKING:
@@ -28,11 +33,37 @@ class Checker:
             max_depth=settings.inbox.max_depth,
             max_tasks=settings.inbox.max_tasks,
         )
-        self._catalog = ExecutorCatalog(load_plugins(settings).executors)
+        plugins = load_plugins(settings)
+        self._catalog = ExecutorCatalog(plugins.executors)
+        self._formats = Formats(plugins.hooks)
 
-    def check(self, data: bytes) -> CheckedArray | RejectedArray:
-        """Return the checked array, or everything that is wrong with it."""
-        return check_array(data, limits=self._limits, catalog=self._catalog)
+    def check(self, data: bytes, *, name: str = "-") -> CheckedArray | RejectedArray:
+        """
+        Return the checked array, or everything that is wrong with it.
+
+        Args:
+            data: what the file holds.
+            name: the file's, whose suffix says its format; one that says none is JSON.
+        """
+        return self._formats.check(
+            os.fsencode(name), data, limits=self._limits, catalog=self._catalog
+        )
+
+    def suffix_of(self, name: str) -> str:
+        """Return the suffix with which a file of this name goes into the inbox."""
+        return os.fsdecode(self._formats.suffix_of(os.fsencode(name)) or JSON_SUFFIX)
+
+    def as_json(self, data: bytes, *, name: str) -> bytes:
+        """
+        Return a valid file of any format as JSON.
+
+        Raises:
+            PluginError: the plugin that read it a moment ago cannot read it again.
+        """
+        encoded = self._formats.as_json(os.fsencode(name), data)
+        if encoded is None:
+            raise PluginError(f"{escaped(name)}: the plugin that reads it failed; try again")
+        return encoded
 
 
 def read_task_file(name: str, *, max_bytes: int) -> bytes | Problem:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DropFailed", "drop", "make_inbox", "unique_file_name", "with_envelope"]
 
-#: With `-`, 8 digits, and `.json` well under the 200 bytes that a name may have.
+#: With `-`, 8 digits, and `.json` or another suffix well under the 200 bytes that a name may have.
 _MOST_OF_A_NAME = 150
 #: Who may drop in the inbox has its group; the daemon reads by it where it is another user.
 _MODE = 0o640
@@ -39,20 +39,21 @@ class DropFailed(InboxdError):
         )
 
 
-def unique_file_name(base: str) -> bytes:
+def unique_file_name(base: str, suffix: str = ".json") -> bytes:
     """
     Return a name for the inbox that no other file has: `report-1f3a5b7c.json`.
 
     Args:
         base: `report`; leading dots are left out, since names with one are never taken, and a
             long one is cut.
+        suffix: says the file's format: `.json`.
     """
     name = os.fsencode(base).lstrip(b".")[:_MOST_OF_A_NAME]
     # A character that the cut went through is left out; bytes that never were UTF-8 stay.
     whole = name.decode("utf-8", "surrogateescape")
     if len(os.fsencode(base)) > _MOST_OF_A_NAME:
         whole = name.decode("utf-8", "ignore")
-    return os.fsencode(whole or "tasks") + b"-" + secrets.token_hex(4).encode() + b".json"
+    return os.fsencode(f"{whole or 'tasks'}-{secrets.token_hex(4)}{suffix}")
 
 
 def with_envelope(data: bytes, *, name: str | None, idempotency_key: str | None) -> bytes:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_JSON_SUFFIX = ".json"
+
 #: So many failed tasks are named; `inboxd show` has them all.
 _MOST_FAILURES = 5
 
@@ -65,10 +67,11 @@ def command(
     """
     Check a task file and drop it in the inbox.
 
-    FILE is a task file, or - for standard input. Prints the tree's id when the daemon has accepted
-    it; with --json its receipt, with --json --wait its result. An invalid file is not dropped: its
-    errors are shown, as by `inboxd validate`, and the exit code is 4. Without a daemon nothing is
-    dropped and the exit code is 69, unless --queue, which prints the name of the file.
+    FILE is a task file, JSON or of a format that a plugin reads, which its suffix says; - is
+    standard input, JSON unless --name has another suffix. Prints the tree's id when the daemon has
+    accepted it; with --json its receipt, with --json --wait its result. An invalid file is not
+    dropped: its errors are shown, as by `inboxd validate`, and the exit code is 4. Without a daemon
+    nothing is dropped and the exit code is 69, unless --queue, which prints the name of the file.
     """
     from inboxd.array import CheckedArray  # what follows is not needed for --help
     from inboxd.cli.checking import Checker
@@ -78,11 +81,23 @@ def command(
         _check_name(name)
     instance = where.instance()
     checker = Checker(instance.settings)
-    data = _checked(file, checker, instance, as_json=as_json)
+    format_name = name if file == "-" and name is not None else file
+    suffix = checker.suffix_of(format_name)
+    if name is not None and suffix != _JSON_SUFFIX:
+        name = name.removesuffix(suffix)
+        _check_name(name)
+    data = _checked(file, checker, instance, format_name=format_name, as_json=as_json)
     if data is None:
         return ExitCode.INVALID_FILE
-    enveloped = with_envelope(data, name=name, idempotency_key=idempotency_key)
+    enveloped = data
+    if name is not None or idempotency_key is not None:
+        plain = checker.as_json(data, name=format_name)
+        enveloped = with_envelope(plain, name=name, idempotency_key=idempotency_key)
+        enveloped = data if enveloped == plain else enveloped
     if enveloped != data:
+        if suffix != _JSON_SUFFIX:
+            note(f"{escaped(file)}: dropped as JSON, where the flags go into the envelope")
+            suffix = _JSON_SUFFIX
         # What the flags put in is checked too; of what the file says, all warnings were given.
         checked = checker.check(enveloped)
         if not isinstance(checked, CheckedArray):
@@ -94,8 +109,8 @@ def command(
             f"no daemon runs on {escaped(str(instance.settings.state.path))}: nothing was dropped;"
             " start one with `inboxd run`" + _without_daemon(wait=wait, queue=queue)
         )
-    stem = "tasks" if file == "-" else Path(file).stem
-    file_name = unique_file_name(stem if name is None else name)
+    stem = "tasks" if file == "-" else _stem(file, suffix)
+    file_name = unique_file_name(stem if name is None else name, suffix)
     if queue and instance.is_running is False:
         make_inbox(inbox, state=instance.settings.state.path)
     drop(inbox, file_name, enveloped)
@@ -103,6 +118,11 @@ def command(
         _print_queued(file_name, as_json=as_json)
         return ExitCode.GOOD
     return _answered(file_name, instance, wait=wait, as_json=as_json)
+
+
+def _stem(file: str, suffix: str) -> str:
+    name = Path(file).name
+    return name.removesuffix(suffix) if name.endswith(suffix) else Path(file).stem
 
 
 def _without_daemon(*, wait: bool, queue: bool) -> str:
@@ -118,7 +138,9 @@ def _check_name(name: str) -> None:
         )
 
 
-def _checked(file: str, checker: Checker, instance: Instance, *, as_json: bool) -> bytes | None:
+def _checked(
+    file: str, checker: Checker, instance: Instance, *, format_name: str, as_json: bool
+) -> bytes | None:
     """Return the bytes of a valid task file; None after showing what is wrong with it."""
     from inboxd.array import CheckedArray, Problem  # not needed for --help
     from inboxd.cli.checking import read_task_file  # the same
@@ -127,7 +149,7 @@ def _checked(file: str, checker: Checker, instance: Instance, *, as_json: bool) 
     if isinstance(data, Problem):
         problems = [data]
     else:
-        checked = checker.check(data)
+        checked = checker.check(data, name=format_name)
         for warning in checked.warnings:
             note(f"{escaped(file)}: warning: {warning}")
         if isinstance(checked, CheckedArray):

@@ -35,7 +35,8 @@ def command(files: tuple[str, ...], where: Where, as_json: bool) -> int:
     """
     Check task files and show every error in them.
 
-    FILE is a task file, or - for standard input. Needs no daemon. Ends with 0 when all files are
+    FILE is a task file, JSON or of a format that a plugin reads, which its suffix says; - is
+    standard input, JSON. Needs no daemon. Ends with 0 when all files are
     valid, else with 4; one that is not there or cannot be read is not valid.
     """
     from inboxd.cli.checking import Checker  # not needed for --help
@@ -64,7 +65,7 @@ def _report(name: str, checker: Checker, *, max_bytes: int, as_json: bool) -> di
     if isinstance(data, Problem):
         errors = [data]
     else:
-        checked = checker.check(data)
+        checked = checker.check(data, name=name)
         warnings = checked.warnings
         if isinstance(checked, CheckedArray):
             task_count = checked.task_count

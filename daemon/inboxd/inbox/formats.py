@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from inboxd.array.check import RejectedArray, check_array
 from inboxd.array.document import check_document
 from inboxd.array.problem import Problem, ProblemCode
@@ -76,12 +78,15 @@ class Formats:
             limits: how large it may be.
             catalog: who executes.
         """
-        if self.suffix_of(file_name) in (None, JSON_SUFFIX):
+        suffix = self.suffix_of(file_name)
+        if suffix is None and unread_reason(file_name) is not None:
+            return _rejected(nobody_reads(file_name))
+        if suffix in (None, JSON_SUFFIX):
             return check_array(data, limits=limits, catalog=catalog)
         limits = replace(limits, max_bytes=min(limits.max_bytes, MOST_PARSED_BYTES))
         if len(data) > limits.max_bytes:
             return _rejected(_too_large(len(data), limits))
-        answer = self._hooks.parse_file(Path(os.fsdecode(file_name)), data)
+        answer = self._parse(file_name, data)
         match answer:
             case Parsed():
                 return check_document(
@@ -97,6 +102,16 @@ class Formats:
                 return _rejected(_failure(answer))
             case None:
                 return _rejected(nobody_reads(file_name))
+
+    def as_json(self, file_name: bytes, data: bytes) -> bytes | None:
+        """Return the JSON of a file that was found valid; None: a plugin cannot read it now."""
+        if self.suffix_of(file_name) in (None, JSON_SUFFIX):
+            return data
+        answer = self._parse(file_name, data)
+        return msgspec.json.encode(answer.document) if isinstance(answer, Parsed) else None
+
+    def _parse(self, file_name: bytes, data: bytes) -> Parsed | Unparsed | HookFailed | None:
+        return self._hooks.parse_file(Path(os.fsdecode(file_name)), data)
 
 
 def nobody_reads(file_name: bytes) -> Problem:
