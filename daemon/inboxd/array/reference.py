@@ -126,10 +126,12 @@ So that no file means one thing now and another later, these are errors until th
 _EDITOR = """\
 ## In an editor
 
-The JSON Schema (2020-12) of the file is printed by `inboxd schema`, and lies in a checkout as
-[`config/task-array.schema.json`](../../config/task-array.schema.json). With it an editor completes
-keys, explains them and marks what is wrong as you type. It cannot know about references, circles
-and executors: `inboxd validate` does.
+`inboxd schema` prints the JSON Schema (2020-12) of the file, with the inputs of every executor that
+is installed and switched on. With it an editor completes keys, the names of executors and what they
+take, explains them and marks what is wrong as you type. Print it anew when a plugin came or went.
+It refuses nothing that the daemon takes, and cannot know about references and circles:
+`inboxd validate` does. `inboxd schema --core` leaves the executors out; that lies in a checkout as
+[`config/task-array.schema.json`](../../config/task-array.schema.json).
 
 For VS Code, write the schema into your project, `inboxd schema >task-array.schema.json`, and say
 in `.vscode/settings.json` which files it is for:

@@ -9,12 +9,21 @@ from typing import Any
 
 import click
 
+from inboxd.names import escaped
+
 __all__ = ["note", "print_json", "problem", "styled"]
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document to stdout, indented, in UTF-8."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """
+    Print one JSON document to stdout, indented, in UTF-8.
+
+    On a terminal, one with characters that could act on it is written in ASCII.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    if sys.stdout.isatty() and escaped(text, keep_newlines=True) != text:
+        text = json.dumps(value, indent=2).replace("\x7f", "\\u007f")
+    click.echo(text)
 
 
 def note(text: str) -> None:
