@@ -1,8 +1,9 @@
 """
 What starts and stops, and in which order; nothing else decides it.
 
-Start: lock, store, plugins, runner, scheduler (which recovers first), answers, intake. Stop: intake
-first, then no new starts, the drain, the cut, the answers that are owed, and everything closed.
+Start: lock, store, plugins, runner, scheduler (which recovers first), answers, intake, hooks. Stop:
+intake first, then no new starts, the drain, the cut, the answers that are owed, what plugins are to
+hear, and everything closed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from inboxd.inbox.publishing import Publishing
 from inboxd.instances import register
 from inboxd.names import escaped
 from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.manager import load_plugins
 from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 from inboxd.running.leftovers import end_leftovers
@@ -33,7 +35,11 @@ from inboxd.store.driver import sqlite_version
 from inboxd.store.engine import database_path, open_writer
 from inboxd.store.reader import StoreReader
 from inboxd.store.schema import migrate
-from inboxd.telling import Teller
+from inboxd.telling.ended_trees import EndedTrees
+from inboxd.telling.hook_thread import HookThread
+from inboxd.telling.missed_executors import MissedExecutors
+from inboxd.telling.plugin_teller import PluginTeller
+from inboxd.telling.teller import Teller
 from inboxd.version import VERSION
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.config.settings import Settings
     from inboxd.events import Listener
+    from inboxd.plugins.hooks import Hooks
     from inboxd.plugins.manager import Plugins
 
 __all__ = ["Daemon"]
@@ -55,6 +62,9 @@ _CUT_SECONDS = 2.0
 
 #: Results of trees that ended have this long to be written in a stop; the rest is owed.
 _ANSWER_SECONDS = 5.0
+
+#: Plugins have this long in a stop to hear what happened; what they must hear stays owed.
+_HOOK_SECONDS = 5.0
 
 
 class Daemon:
@@ -91,6 +101,7 @@ class Daemon:
         self._runner: Runner | None = None
         self._scheduler: Scheduler | None = None
         self._answers: Answers | None = None
+        self._hook_thread: HookThread | None = None
         self._intake: Intake | None = None
         self.plugins: Plugins | None = None
 
@@ -137,16 +148,18 @@ class Daemon:
                 broken.distribution,
                 broken.reason,
                 extra={"event": "plugin_broken", "plugin": broken.name},
+                exc_info=broken.error,
             )
-        known, is_complete = known_executors(plugins)
-        problems = unknown_executor_settings(settings, known, is_complete=is_complete)
-        if problems:
-            raise ConfigurationError(problems)
+        executors = LiveExecutors(plugins, settings)
+        _check_settings(settings, plugins, executors)
+        results = StoreReader(settings.store.url)
+        self._exit.callback(results.close)
         scheduler: Scheduler
         runner = self._runner = Runner(
-            executors=plugins.executors,
+            executors=executors.by_name,
             settings=settings.run,
             state=settings.state.path,
+            reader=results,
             on_outcomes=lambda ended: scheduler.add_outcomes(ended),
             on_places_kept=lambda kind, change: scheduler.keep_places(kind, change),
             clock=self._clock,
@@ -155,10 +168,7 @@ class Daemon:
             engine,
             clock=self._clock,
             settings=settings.run,
-            executors={
-                name: not getattr(executor, "ignores_inputs", False)
-                for name, executor in plugins.executors.items()
-            },
+            executors=executors.reads_inputs,
             listener=self._teller,
             hand_over=runner.run,
         )
@@ -174,16 +184,23 @@ class Daemon:
             inbox=inbox, writer=scheduler, reader=reader, publishing=publishing
         )
         self._teller.results_owed = answers.wake
+        tell_plugins = self._prepare_hooks(plugins.hooks, scheduler)
+        answers.written = tell_plugins.results_written
+        missed = MissedExecutors(executors, reader)
+        missed.ask_for_all()
+        self._teller.executors_wanted = missed.want
+        executors.on_added = scheduler.restore
         intake = self._intake = Intake(
             settings.inbox,
             inbox=inbox,
             writer=scheduler,
-            catalog=ExecutorCatalog(plugins.executors),
+            catalog=ExecutorCatalog(executors),
             clock=self._clock,
             tell=self._teller.tell_file,
             publishing=publishing,
             results_owed=answers.wake,
             formats=Formats(plugins.hooks),
+            answered=tell_plugins.receipts_written,
         )
         intake.open()
         scheduler.start(
@@ -195,6 +212,8 @@ class Daemon:
         self._exit.callback(answers.stop)
         intake.start()
         self._exit.callback(intake.stop)
+        if self._hook_thread is not None:
+            self._hook_thread.start()
         if self._is_listed:
             self._register()
         logger.info(
@@ -206,10 +225,23 @@ class Daemon:
                 "inbox": str(settings.inbox.path),
                 "state": str(settings.state.path),
                 "places": settings.run.places,
-                "executors": ",".join(sorted(plugins.executors)),
+                "executors": ",".join(sorted(executors)),
                 "sqlite": sqlite_version(),
             },
         )
+
+    def _prepare_hooks(self, hooks: Hooks, scheduler: Scheduler) -> PluginTeller:
+        """Make the hooks' thread, which starts when everything runs."""
+        stopping = threading.Event()
+        reader = StoreReader(self._settings.store.url)
+        self._exit.callback(reader.close)
+        self._exit.callback(stopping.set)
+        owed = EndedTrees(hooks, reader=reader, writer=scheduler, stopping=stopping)
+        thread = self._hook_thread = HookThread(hooks, owed=owed, clock=self._clock)
+        self._exit.callback(thread.stop)
+        teller = PluginTeller(hooks, thread=thread, reader=reader, clock=self._clock)
+        self._teller.tell_plugins(teller)
+        return teller
 
     def _register(self) -> None:
         registration = register(self._settings, version=VERSION)
@@ -253,14 +285,19 @@ class Daemon:
         asked for again after the next, so that nothing slips by in between.
         """
         intake, scheduler, answers = self._intake, self._scheduler, self._answers
-        if intake is None or scheduler is None or answers is None:
+        hooks = self._hook_thread
+        if intake is None or scheduler is None or answers is None or hooks is None:
             return False
+        told = hooks.made  # what is told may drop a file, or end what waits
         return (
-            scheduler.is_idle
+            hooks.is_idle
+            and scheduler.is_idle
             and intake.is_idle()
             and scheduler.is_idle
             and answers.is_idle
             and scheduler.is_idle
+            and hooks.is_idle
+            and hooks.made == told
         )
 
     def lasting_problem(self) -> str | None:
@@ -284,8 +321,11 @@ class Daemon:
             self._drain(scheduler, runner)
         if self._answers is not None:
             self._answers.wait_until_idle(_ANSWER_SECONDS)
+        if self._hook_thread is not None:
+            self._hook_thread.finish(_HOOK_SECONDS)
         self._exit.close()
         self._scheduler = self._runner = self._answers = self._intake = None
+        self._hook_thread = None
 
     def _drain(self, scheduler: Scheduler, runner: Runner) -> None:
         settings = self._settings.run
@@ -316,6 +356,24 @@ class Daemon:
             scheduler.wait_for_turn(
                 lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS
             )
+
+
+def _check_settings(settings: Settings, plugins: Plugins, executors: LiveExecutors) -> None:
+    """
+    Make sure that every setting of a plugin or an executor is somebody's.
+
+    Raises:
+        ConfigurationError: some are not, or cannot be used.
+    """
+    for name in settings.executors.keys() - plugins.executors.keys():
+        executors.resolve(name, {"id": name, "params": {}, "inputs": {}})
+    known, is_complete = known_executors(plugins)
+    problems = [
+        *plugins.problems,
+        *unknown_executor_settings(settings, {*known, *executors}, is_complete=is_complete),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -68,6 +68,8 @@ class Answers:
         self._reader = reader
         self._publishing = publishing
         self._retry_seconds = retry_seconds
+        #: Called when results are on disk, and the store knows it; on this thread.
+        self.written: Callable[[], None] = _nothing
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -179,6 +181,7 @@ class Answers:
             return  # moved away meanwhile: they are written again where people look now
         failpoint("before_results_paid")
         self._write(lambda connection: clear_results(connection, named, trees))
+        self.written()
 
     def _write_unfinished(self, files: AnswerFiles, trees: Sequence[int]) -> set[int]:
         """Write each result under a name of its own for now; return the drops they are for."""
@@ -240,3 +243,7 @@ class Answers:
                 exc_info=None if is_foreseen else error,
             )
         self._problem = problem
+
+
+def _nothing() -> None:
+    """Stand in where nobody is told."""

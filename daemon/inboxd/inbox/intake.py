@@ -24,7 +24,7 @@ from inboxd.inbox.watcher import Watcher
 from inboxd.inbox.writer import Writer, WriteUnfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from inboxd.array.catalog import Catalog
     from inboxd.clock import Clock
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from inboxd.inbox.directory import OpenInbox
     from inboxd.inbox.look import Looked
     from inboxd.inbox.publishing import Publishing
+    from inboxd.store.intake import OwedReceipt
 
 __all__ = ["Intake", "IntakeHealth", "Writer"]
 
@@ -75,6 +76,7 @@ class Intake:
         publishing: Publishing,
         results_owed: Callable[[], None],
         formats: Formats | None = None,
+        answered: Callable[[Sequence[OwedReceipt]], None] | None = None,
     ) -> None:
         """
         Args:
@@ -87,6 +89,7 @@ class Intake:
             publishing: shared with the results' thread.
             results_owed: called when a result file is owed for a tree that has ended already.
             formats: which files are taken, and who reads them; None: JSON alone.
+            answered: is told of drops whose receipts are on disk, on the intake's thread.
 
         Raises:
             ConfigurationError: `allowed_owners` names a user that does not exist.
@@ -101,7 +104,9 @@ class Intake:
         inbox.look_wanted = self._wake.set
         self._stopping = threading.Event()
         self._watcher = Watcher(self._wake, suffixes)
-        payer = ReceiptPayer(writer, publishing=publishing, stopping=self._stopping)
+        payer = ReceiptPayer(
+            writer, publishing=publishing, stopping=self._stopping, answered=answered
+        )
         self._looker = Looker(
             settings,
             writer=writer,

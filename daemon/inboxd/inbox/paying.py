@@ -27,7 +27,7 @@ from inboxd.store.intake import clear_moves, clear_receipts, owed_receipts
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -51,9 +51,15 @@ class ReceiptPayer:
     """Writes receipts and moves files, many for one sync of their directories."""
 
     def __init__(
-        self, writer: Writer, *, publishing: Publishing, stopping: threading.Event
+        self,
+        writer: Writer,
+        *,
+        publishing: Publishing,
+        stopping: threading.Event,
+        answered: Callable[[Sequence[OwedReceipt]], None] | None = None,
     ) -> None:
         self._writer = writer
+        self._answered = answered
         self._publishing = publishing
         self._stopping = stopping
         #: Commits that say something was paid; nobody need wait for them.
@@ -107,6 +113,8 @@ class ReceiptPayer:
             os.fsync(directory)
         if not opened.is_current():
             return len(owed)  # moved away meanwhile: answered again where people look now
+        if self._answered is not None:
+            self._answered(paid)
         failpoint("before_paid")
         numbers = [debt.id for debt in paid]
         self._clearing.append(

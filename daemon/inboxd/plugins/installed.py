@@ -78,6 +78,7 @@ class Candidate:
             distribution=self.distribution,
             reason=reason,
             traceback=None if error is None else traceback_of(error),
+            error=error,
             is_part=is_part,
         )
 
@@ -118,6 +119,7 @@ def installed_plugins() -> tuple[list[Candidate], list[BrokenPlugin]]:
                     reason="what is installed of it cannot be read; install it again, or uninstall"
                     f" it: {said(error)}",
                     traceback=traceback_of(error),
+                    error=error,
                 )
             )
     return found, broken

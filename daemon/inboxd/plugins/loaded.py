@@ -43,6 +43,8 @@ class BrokenPlugin:
     reason: str
     #: Where it was raised; None when nothing was.
     traceback: str | None = None
+    #: What was raised, for the log.
+    error: BaseException | None = field(default=None, repr=False, compare=False)
     #: True: the plugin's other parts are used.
     is_part: bool = False
 

@@ -24,6 +24,7 @@ __all__ = [
     "newest_trees",
     "oldest_open",
     "other_of",
+    "owner_and_other",
     "running_by_tree",
     "tree_by_number",
     "tree_by_public_id",
@@ -59,6 +60,7 @@ _ACCEPTED: Select[*tuple[Any, ...]] = select(*_COLUMNS).where(trees.c.accepted_a
 _BY_PUBLIC_ID = _ACCEPTED.where(trees.c.public_id == bindparam("public_id"))
 _BY_NUMBER = _ACCEPTED.where(trees.c.id == bindparam("number"))
 _OTHER = select(trees.c.other).where(trees.c.id == bindparam("number"))
+_OWNER = select(trees.c.owner).where(trees.c.id == bindparam("number"))
 _BY_NUMBERS = _ACCEPTED.where(trees.c.id.in_(bindparam("numbers", expanding=True)))
 _BY_NAME = _ACCEPTED.where(trees.c.name == bindparam("name")).order_by(trees.c.id.desc()).limit(1)
 _BY_FILE_NAME = (
@@ -109,6 +111,12 @@ def other_of(connection: Connection, number: int) -> bytes | None:
     if other is None:
         return None
     return other if isinstance(other, bytes) else str(other).encode()
+
+
+def owner_and_other(connection: Connection, number: int) -> tuple[int | None, bytes | None]:
+    """Return the uid of the file's owner, and what `other_of` gives."""
+    owner = connection.execute(_OWNER, {"number": number}).scalar_one_or_none()
+    return owner, other_of(connection, number)
 
 
 def trees_by_number(connection: Connection, numbers: Iterable[int]) -> list[TreeView]:

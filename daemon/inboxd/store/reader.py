@@ -121,6 +121,11 @@ class StoreReader:
         with self.transaction() as connection:
             return read_trees.other_of(connection, tree.number)
 
+    def owner_and_other(self, number: int) -> tuple[int | None, bytes | None]:
+        """Return the uid of the owner of a tree's file, and its `metadata` and `x-…` as JSON."""
+        with self.transaction() as connection:
+            return read_trees.owner_and_other(connection, number)
+
     def trees_by_number(self, numbers: Sequence[int]) -> dict[int, TreeView]:
         """Return these trees by their internal numbers; some hundreds at most."""
         with self.transaction() as connection:

@@ -1,4 +1,4 @@
-"""From what a turn committed to what people are told: log records, events, counts."""
+"""From what a turn committed to what is told of it: log records, events, counts, hooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inboxd.store.outcomes import RequeuedTask
 from inboxd.task import TaskError, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from inboxd.events import Event, Listener
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from inboxd.scheduling.turn import EndedTree
     from inboxd.store.outcomes import AttemptEnd
     from inboxd.store.trees import OpenTree
+    from inboxd.telling.plugin_teller import PluginTeller
 
 __all__ = ["Teller"]
 
@@ -42,10 +43,36 @@ class Teller(TurnListener):
         self._tell = tell
         self._state = state
         self._lock = threading.Lock()
+        #: Tells the plugins that want to hear something; None until there are any.
+        self._plugins: PluginTeller | None = None
+        self._has_ends = False
+        #: Called with executors that tasks name and nobody offers.
+        self.executors_wanted: Callable[[Collection[str]], None] = _nobody
         #: Called when trees ended whose result files are owed.
         self.results_owed: Callable[[], None] = _nothing
         #: In this run: trees that failed or were cancelled, and files that were rejected.
         self.bad_endings = 0
+
+    def tell_plugins(self, plugins: PluginTeller) -> None:
+        """Tell plugins too; called once, before there is anything to tell."""
+        self._plugins = plugins
+        self._has_ends = plugins.wants_ends
+        self.wants_starts = plugins.wants_starts
+        self.owed_plugins = plugins.owed_plugins
+
+    def attempts_started(self, attempts: Sequence[Attempt], trees: Sequence[OpenTree]) -> None:
+        """Tell plugins of starts."""
+        if self._plugins is not None:
+            self._plugins.attempts_started(attempts, trees)
+
+    def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
+        """Tell plugins of trees; people are told of the files."""
+        if self._plugins is not None:
+            self._plugins.trees_accepted(trees)
+
+    def executors_missed(self, executors: Collection[str]) -> None:
+        """Have it asked whether a plugin makes these executors."""
+        self.executors_wanted(executors)
 
     def tell_file(self, event: Event) -> None:
         """Tell of a file that was taken or rejected."""
@@ -87,6 +114,8 @@ class Teller(TurnListener):
         level = logging.DEBUG if error is None else logging.INFO
         if logger.isEnabledFor(level):
             _log_attempt(level, attempt, end, error)
+        if self._has_ends and self._plugins is not None:
+            self._plugins.attempt_ended(attempt, end, tree)
         if error is not None:
             self._tell(
                 TaskFailed(
@@ -139,6 +168,8 @@ class Teller(TurnListener):
                 )
             )
         self.results_owed()
+        if self._plugins is not None:
+            self._plugins.trees_ended(trees)
 
 
 def _log_attempt(
@@ -163,6 +194,10 @@ def _log_attempt(
         facts["next_due_at"] = rfc3339_micros(end.due_at)
     suffix = ", another follows" if again else ""
     logger.log(level, "attempt %s%s", outcome, suffix, extra=facts)
+
+
+def _nobody(executors: Collection[str]) -> None:
+    """Stand in where no plugin makes executors."""
 
 
 def _nothing() -> None:
