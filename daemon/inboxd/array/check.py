@@ -19,16 +19,17 @@ from inboxd.array.links import Links
 from inboxd.array.locate import lines_and_columns
 from inboxd.array.naming import Naming
 from inboxd.array.outline import read_outline
-from inboxd.array.placing import place
+from inboxd.array.placing import path_of, place
 from inboxd.array.problem import Finding, Path, Problem, ProblemCode
 from inboxd.array.specs import SpecBuilder, in_batches
 from inboxd.array.survey import Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from inboxd.array.catalog import Catalog
     from inboxd.array.envelope import Envelope
+    from inboxd.array.outline import Outline
     from inboxd.array.placing import Positions
     from inboxd.array.split import Chunk, Items
     from inboxd.task import TaskSpec
@@ -58,6 +59,8 @@ class CheckedArray:
         builder: SpecBuilder,
         warnings: list[Problem],
         key_place: tuple[int, int] | None,
+        outline: Outline,
+        positions: Positions | None,
     ) -> None:
         self.name = envelope.name
         self.user_id = envelope.user_id
@@ -74,6 +77,28 @@ class CheckedArray:
         self._parts = naming.parts
         self._chunks = chunks
         self._builder = builder
+        self._outline = outline
+        self._positions = positions
+
+    @property
+    def tasks_path(self) -> Path:
+        """The path of the array of tasks in the document."""
+        return () if self._outline.items is None else self._outline.items.path
+
+    def placed(self, problems: Iterable[Problem]) -> RejectedArray:
+        """Return the array as one that is rejected for these problems, by their pointers."""
+        outline = self._outline
+        findings = [
+            Finding(
+                code=problem.code,
+                path=path_of(outline, problem.pointer),
+                message=problem.message,
+                hint=problem.hint,
+            )
+            for problem in problems
+        ]
+        placed, has_more = place(outline, findings, self._positions)
+        return RejectedArray(problems=placed, has_more=has_more, warnings=self.warnings)
 
     @property
     def task_count(self) -> int:
@@ -177,7 +202,16 @@ class _Check:
             entries=survey.entries,
         )
         warnings, _ = place(outline, self._warnings, self._positions)
-        return CheckedArray(envelope, naming, seen, builder, warnings, self._key_place())
+        return CheckedArray(
+            envelope,
+            naming,
+            seen,
+            builder,
+            warnings,
+            self._key_place(),
+            outline,
+            self._positions,
+        )
 
     def _key_place(self) -> tuple[int, int] | None:
         member = self._outline.members.get("idempotency_key")

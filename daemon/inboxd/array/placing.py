@@ -11,12 +11,16 @@ from inboxd.array.problem import MOST_PROBLEMS, Finding, Path, Problem, ProblemC
 from inboxd.array.syntax import skip_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from inboxd.array.outline import Outline
     from inboxd.array.split import Chunk
 
-__all__ = ["Positions", "place"]
+__all__ = ["Positions", "path_of", "place"]
+
+#: A document is no deeper than `limits.DEEPEST`, and no list longer than these digits say.
+_MOST_TOKENS = 128
+_MOST_DIGITS = 12
 
 _OF_NUMBERS = frozenset({ProblemCode.NOT_FINITE, ProblemCode.OUT_OF_RANGE})
 
@@ -78,6 +82,18 @@ def place(
     return problems, len(in_order) > len(reported)
 
 
+def path_of(outline: Outline, text: str) -> Path:
+    """
+    Return the path that an RFC 6901 pointer means in a document that is a task array.
+
+    What is no pointer means the whole document; a long one is cut.
+    """
+    if not text.startswith("/"):
+        return ()
+    tokens = [token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:]]
+    return _Places(outline).path(tokens[:_MOST_TOKENS])
+
+
 @dataclass(slots=True)
 class _Place:
     position: int
@@ -120,6 +136,26 @@ class _Places:
                     return member.key_at
                 return find(data, member.value_at, path[1:], at_key=finding.at_key)
         return skip_space(data, 0)
+
+    def path(self, tokens: Sequence[str]) -> Path:
+        """Return the path of the keys and indices that *tokens* are, as far as they lead."""
+        data, items = self._outline.data, self._outline.items
+        offset = skip_space(data, 0)
+        path: list[str | int] = []
+        is_lost = False
+        for token in tokens:
+            is_index = data[offset : offset + 1] == b"[" and token.isascii() and token.isdecimal()
+            step = int(token[:_MOST_DIGITS]) if is_index and not is_lost else token
+            is_task = tuple(path) == self._path and isinstance(step, int)
+            if is_task and items is not None and step < items.count:
+                after = self._item(step)
+            else:
+                # Far down in what is no array of tasks; nothing there is long.
+                after = offset if is_task or is_lost else find(data, offset, (step,))
+            is_lost = is_lost or after == offset
+            offset = after
+            path.append(token if is_lost else step)
+        return tuple(path)
 
     def _item(self, position: int) -> int:
         """Return where the task at *position* begins."""
