@@ -146,13 +146,16 @@ class _Places:
         for token in tokens:
             is_index = data[offset : offset + 1] == b"[" and token.isascii() and token.isdecimal()
             step = int(token[:_MOST_DIGITS]) if is_index and not is_lost else token
-            is_task = tuple(path) == self._path and isinstance(step, int)
-            if is_task and items is not None and step < items.count:
-                after = self._item(step)
+            if is_lost:
+                after = offset
+            elif isinstance(step, int) and items is not None and tuple(path) == self._path:
+                after = self._item(step) if step < items.count else offset
+            elif not path and self._outline.is_envelope:
+                member = self._outline.members.get(token)
+                after = offset if member is None else member.value_at
             else:
-                # Far down in what is no array of tasks; nothing there is long.
-                after = offset if is_task or is_lost else find(data, offset, (step,))
-            is_lost = is_lost or after == offset
+                after = find(data, offset, (step,))
+            is_lost = after == offset
             offset = after
             path.append(token if is_lost else step)
         return tuple(path)
