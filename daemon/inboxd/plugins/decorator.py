@@ -41,6 +41,10 @@ _MARK = "__inboxd_executor__"
 class FunctionExecutor(Generic[P, R]):
     """An executor that is a function; called, it is that function."""
 
+    #: Those of the function.
+    __name__: str
+    __qualname__: str
+
     def __init__(
         self,
         function: Callable[P, R],

@@ -1,0 +1,68 @@
+"""What an executor may leave behind: threads, child processes, open descriptors."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Traces"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What this process has at one moment, each with its name for people."""
+
+    threads: dict[int, str]
+    children: dict[int, str]
+    descriptors: dict[int, str]
+
+    @classmethod
+    def now(cls) -> Traces:
+        """Look."""
+        return cls(threads=_threads(), children=_children(), descriptors=_descriptors())
+
+    def since(self, before: Traces) -> list[str]:
+        """Return what is here that was not there before, a line each."""
+        return [
+            *_new("thread", self.threads, before.threads),
+            *_new("child process", self.children, before.children),
+            *_new("open descriptor", self.descriptors, before.descriptors),
+        ]
+
+
+def _new(kind: str, now: dict[int, str], before: dict[int, str]) -> list[str]:
+    return [
+        f"{kind} {number}: {name}" for number, name in now.items() if before.get(number) != name
+    ]
+
+
+def _threads() -> dict[int, str]:
+    return {thread.ident or 0: thread.name for thread in threading.enumerate()}
+
+
+def _children() -> dict[int, str]:
+    """Return the living processes whose parent this process is, with their command lines."""
+    found: dict[int, str] = {}
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (directory / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state != "Z":
+                words = (directory / "cmdline").read_bytes().split(b"\0")
+                found[int(directory.name)] = " ".join(map(os.fsdecode, words)).strip()
+        except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            continue
+    return found
+
+
+def _descriptors() -> dict[int, str]:
+    found: dict[int, str] = {}
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(path.readlink())
+        except FileNotFoundError:  # the one that lists them
+            continue
+        if not target.startswith(f"/proc/{os.getpid()}/fd"):
+            found[int(path.name)] = target
+    return found
