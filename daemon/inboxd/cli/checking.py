@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from inboxd.array import Limits, Problem
 from inboxd.array.problem import ProblemCode
 from inboxd.config.reading import NotRegular, open_regular
-from inboxd.errors import PluginError
+from inboxd.errors import ConfigurationError, PluginError
 from inboxd.inbox.file_names import JSON_SUFFIX
 from inboxd.inbox.formats import Formats
 from inboxd.names import escaped
+from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.manager import ExecutorCatalog, load_plugins
 
 if TYPE_CHECKING:
@@ -27,14 +28,22 @@ class Checker:
     """Checks any number of files; the plugins are loaded once."""
 
     def __init__(self, settings: Settings) -> None:
-        """Load the plugins that *settings* admit."""
+        """
+        Load the plugins that *settings* admit.
+
+        Raises:
+            ConfigurationError: settings of plugins or executors are wrong; the daemon would not
+                run with them.
+        """
         self._limits = Limits(
             max_bytes=settings.inbox.max_file_bytes,
             max_depth=settings.inbox.max_depth,
             max_tasks=settings.inbox.max_tasks,
         )
         plugins = load_plugins(settings)
-        self._catalog = ExecutorCatalog(plugins.executors)
+        if plugins.problems:
+            raise ConfigurationError(list(plugins.problems))
+        self._catalog = ExecutorCatalog(LiveExecutors(plugins, settings))
         self._formats = Formats(plugins.hooks)
 
     def check(self, data: bytes, *, name: str = "-") -> CheckedArray | RejectedArray:

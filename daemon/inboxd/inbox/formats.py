@@ -19,9 +19,10 @@ from inboxd.array.check import RejectedArray, check_array
 from inboxd.array.document import check_document
 from inboxd.array.problem import Problem, ProblemCode
 from inboxd.inbox.file_names import JSON_SUFFIX
-from inboxd.names import escaped
+from inboxd.names import display_file_name, escaped
 from inboxd.plugins.hooks import HookFailed, Hooks, Parsed, Unparsed
 from inboxd.plugins.protocol import HasPositions
+from inboxd.plugins.tree_check import checked_by_plugins
 
 if TYPE_CHECKING:
     from inboxd.array.catalog import Catalog
@@ -41,6 +42,9 @@ MOST_PARSED_BYTES = 32 * 1024 * 1024
 
 #: Suffixes that a plugin of this project reads, for who dropped such a file without it.
 _KNOWN_ELSEWHERE = {b".yaml": "inboxd-yaml", b".yml": "inboxd-yaml"}
+
+#: What stands for a file's name where there is none.
+_STANDARD_INPUT = b"-"
 
 #: A plugin's own text is cut after so many characters.
 _LONGEST_TEXT = 1_000
@@ -67,17 +71,33 @@ class Formats:
         return max(found, key=len, default=None)
 
     def check(
-        self, file_name: bytes, data: bytes, *, limits: Limits, catalog: Catalog
+        self,
+        file_name: bytes,
+        data: bytes,
+        *,
+        limits: Limits,
+        catalog: Catalog,
+        owner: int | None = None,
     ) -> CheckedArray | RejectedArray:
         """
-        Check a task file by the rules of its format, and by those of every array.
+        Check a task file by the rules of its format, of every array, and of the plugins.
 
         Args:
             file_name: says the format; a name without a known suffix is JSON.
             data: the whole file.
             limits: how large it may be.
             catalog: who executes.
+            owner: the uid of the file's owner, if known.
         """
+        checked = self._checked(file_name, data, limits, catalog)
+        if isinstance(checked, RejectedArray):
+            return checked
+        shown = None if file_name == _STANDARD_INPUT else display_file_name(file_name)
+        return checked_by_plugins(checked, self._hooks, file=shown, owner=owner)
+
+    def _checked(
+        self, file_name: bytes, data: bytes, limits: Limits, catalog: Catalog
+    ) -> CheckedArray | RejectedArray:
         suffix = self.suffix_of(file_name)
         if suffix is None and unread_reason(file_name) is not None:
             return _rejected(nobody_reads(file_name))

@@ -185,7 +185,11 @@ class FileTaker:
 
     def _check(self, claim: Claim, content: Content) -> _Small | _Large:
         checked = self._formats.check(
-            claim.file_name, content.data, limits=self._limits, catalog=self._catalog
+            claim.file_name,
+            content.data,
+            limits=self._limits,
+            catalog=self._catalog,
+            owner=content.owner,
         )
         if not isinstance(checked, CheckedArray):
             return self._rejection(claim, content.sha256, checked.problems)
