@@ -39,12 +39,12 @@ def show(where: Where, as_json: bool) -> None:
 
     Flags win over variables (INBOXD_SECTION__KEY), those over files, those over the defaults.
     """
-    from inboxd.config.toml import settings_document, to_toml  # not needed for --help
+    from inboxd.config.toml import json_value, settings_document, to_toml  # not needed for --help
 
     settings = where.instance().settings
     if as_json:
         files = [str(file) for file in settings.files]
-        print_json({"files": files, "settings": settings_document(settings)})
+        print_json({"files": files, "settings": json_value(settings_document(settings))})
         return
     for file in settings.files:
         click.echo(f"# read: {escaped(str(file))}")
@@ -83,8 +83,10 @@ def _checked_settings(where: Where) -> Settings:
     from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 
     settings = where.instance(strict=True).settings
-    if settings.executors:
-        known, is_complete = known_executors(load_plugins(settings))
-        if problems := unknown_executor_settings(settings, known, is_complete=is_complete):
+    if settings.executors or settings.plugins.options:
+        plugins = load_plugins(settings)
+        known, is_complete = known_executors(plugins)
+        problems = unknown_executor_settings(settings, known, is_complete=is_complete)
+        if problems := [*plugins.problems, *problems]:
             raise ConfigurationError(problems)
     return settings

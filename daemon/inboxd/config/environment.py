@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["environment_layer", "overrides_layer"]
 
 _PREFIX = "INBOXD_"
-_EXECUTORS = "executors"
+#: Sections of tables with owners elsewhere: `INBOXD_SECTION__NAME__KEY`.
+_TABLES = ("executors", "plugins")
 
 
 def environment_layer(
-    environ: Mapping[str, str], *, cwd: Path, executors: Iterable[str]
+    environ: Mapping[str, str], *, cwd: Path, files: Layer
 ) -> tuple[Layer, list[str]]:
     """
     Return what the environment says, and one sentence for each variable that cannot be used.
@@ -32,14 +33,19 @@ def environment_layer(
     Args:
         environ: the whole environment.
         cwd: where a relative path in a variable starts.
-        executors: names that the files speak of: `INBOXD_EXECUTORS__MY_TOOL__ENABLED` is about
-            `my-tool` when they have it, else about `my_tool`.
+        files: what the files say: `INBOXD_EXECUTORS__MY_TOOL__ENABLED` is about `my-tool` when
+            they speak of that, else about `my_tool`; the same holds for keys.
     """
     layer = Layer()
     problems: list[str] = []
     by_variable = {key.variable: key for key in KEYS}
     by_slip = {key.variable.replace("__", "_"): key.variable for key in KEYS}
-    spoken_of = {_variable_part(name): name for name in executors}
+    names = {(section, _variable_part(name)): name for section, name in files.tables}
+    spoken_of = {
+        (section, _variable_part(name), _variable_part(key)): key
+        for section in _TABLES
+        for name, key in _options(files, section)
+    }
     for variable in sorted(name for name in environ if name.startswith(_PREFIX)):
         written = Written(
             value=environ[variable], origin=f"${escaped(variable)}", base=cwd, is_text=True
@@ -52,8 +58,12 @@ def environment_layer(
                 problems.append(f"${variable}: did you mean ${by_slip[variable]}?")
         elif later := later_section(parts[0]):
             problems.append(f"${escaped(variable)}: {later}")
-        elif parts[0] == _EXECUTORS and len(parts) == 3 and parts[2] == "enabled" and parts[1]:
-            layer.executors[spoken_of.get(parts[1].upper(), parts[1])] = written
+        elif _is_option(parts):
+            section, name, option = parts
+            option = spoken_of.get((section, name.upper(), option.upper()), option)
+            name = names.get((section, name.upper()), name)
+            layer.tables[section, name] = None
+            _options(layer, section)[name, option] = written
         else:
             problems.append(_unknown(variable, by_variable))
     return layer, problems
@@ -88,5 +98,16 @@ def _unknown(variable: str, known: Iterable[str]) -> str:
     return f"{what}; {hint}" if hint else f"{what}; the form is INBOXD_SECTION__KEY"
 
 
-def _variable_part(executor: str) -> str:
-    return executor.upper().replace("-", "_").replace(".", "_")
+def _is_option(parts: list[str]) -> bool:
+    """Return whether a variable's parts are a section of tables, a name and a key."""
+    if parts[0] not in _TABLES or len(parts) != 3 or not all(parts):
+        return False
+    return key_named(parts[0], parts[1]) is None
+
+
+def _options(layer: Layer, section: str) -> dict[tuple[str, str], Written]:
+    return layer.executors if section == "executors" else layer.plugins
+
+
+def _variable_part(name: str) -> str:
+    return name.upper().replace("-", "_").replace(".", "_")

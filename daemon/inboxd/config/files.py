@@ -95,6 +95,11 @@ def _add_section(
 ) -> list[str]:
     problems: list[str] = []
     for name, value in table.items():
+        options = _table_or_none(value)
+        if key_named(section, name) is None and section == "plugins" and options is not None:
+            layer.tables["plugins", name] = None
+            _add_options(layer.plugins, name, options, f"{shown}: [plugins.{escaped(name)}]", path)
+            continue
         if key_named(section, name) is None:
             known = [key.name for key in keys_of(section)]
             what = f'{shown}: unknown key "{escaped(name)}" in [{section}]'
@@ -114,15 +119,21 @@ def _add_executors(layer: Layer, table: dict[str, object], *, path: Path, shown:
         if settings is None:
             problems.append(f"{shown}: executors.{escaped(name)} is a section: write {where}")
             continue
-        for key, enabled in settings.items():
-            if key != "enabled":
-                what = f'{shown}: unknown key "{escaped(key)}" in {where}'
-                problems.append(_sentence(what, key, ["enabled"]))
-                continue
-            layer.executors[name] = Written(
-                value=enabled, origin=f"{shown}: {where} enabled", base=path.parent
-            )
+        layer.tables["executors", name] = None
+        _add_options(layer.executors, name, settings, f"{shown}: {where}", path)
     return problems
+
+
+def _add_options(
+    into: dict[tuple[str, str], Written],
+    name: str,
+    options: dict[str, object],
+    where: str,
+    path: Path,
+) -> None:
+    """Take the keys of a table that has an owner elsewhere; which there are, the owner knows."""
+    for key, value in options.items():
+        into[name, key] = Written(value=value, origin=f"{where} {escaped(key)}", base=path.parent)
 
 
 def _table_or_none(value: object) -> dict[str, object] | None:

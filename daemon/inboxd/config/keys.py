@@ -13,6 +13,8 @@ class Kind(StrEnum):
 
     #: Text; relative ones start from the file that says so; becomes an absolute `Path`.
     PATH = "path"
+    #: The same, or `"none"`.
+    OPTIONAL_PATH = "path or none"
     #: SQLAlchemy's form of a database; becomes `sqlite:///` and an absolute path.
     DATABASE = "database url"
     #: Seconds, or text with a unit; becomes a float of seconds.
@@ -42,6 +44,7 @@ class Key:
     #: Smallest and largest value of a number, size or duration (seconds).
     least: float = 0
     most: float = 2**53
+    #: Of a choice, or of the items of a list.
     choices: tuple[str, ...] = ()
     #: The default depends on the machine or the user.
     computed: bool = False
@@ -129,6 +132,15 @@ KEYS = (
     Key(section="run", name="environment", field="environment", kind=Kind.STRINGS),
     Key(section="plugins", name="allow", field="allow", kind=Kind.STRINGS),
     Key(section="plugins", name="disable", field="disable", kind=Kind.STRINGS),
+    Key(section="plugins", name="directory", field="directory", kind=Kind.OPTIONAL_PATH),
+    Key(section="notify", name="argv", field="argv", kind=Kind.STRINGS),
+    Key(
+        section="notify",
+        name="on",
+        field="on",
+        kind=Kind.STRINGS,
+        choices=("failed", "rejected", "cancelled", "completed"),
+    ),
     Key(
         section="log",
         name="level",
@@ -146,10 +158,10 @@ KEYS = (
 )
 
 #: Sections with fixed keys, in the order in which they are written.
-SECTIONS = ("inbox", "store", "run", "state", "plugins", "log")
+SECTIONS = ("inbox", "store", "run", "state", "plugins", "notify", "log")
 
 #: Sections that this version does not know yet: an error that says so.
-LATER_SECTIONS = ("control", "notify", "retention")
+LATER_SECTIONS = ("control", "retention")
 
 _BY_NAME = {(key.section, key.name): key for key in KEYS}
 

@@ -30,8 +30,14 @@ class Layer:
 
     #: By (section, key).
     values: dict[tuple[str, str], Written] = field(default_factory=dict[tuple[str, str], Written])
-    #: `enabled` by the executor's name.
-    executors: dict[str, Written] = field(default_factory=dict[str, Written])
+    #: What `[executors.NAME]` says, by (name, key).
+    executors: dict[tuple[str, str], Written] = field(
+        default_factory=dict[tuple[str, str], Written]
+    )
+    #: What `[plugins.NAME]` says, by (name, key).
+    plugins: dict[tuple[str, str], Written] = field(default_factory=dict[tuple[str, str], Written])
+    #: Tables that were written, empty ones too: `("plugins", "policy")`.
+    tables: dict[tuple[str, str], None] = field(default_factory=dict[tuple[str, str], None])
 
 
 def merged(layers: list[Layer]) -> Layer:
@@ -40,4 +46,6 @@ def merged(layers: list[Layer]) -> Layer:
     for layer in layers:
         result.values.update(layer.values)
         result.executors.update(layer.executors)
+        result.plugins.update(layer.plugins)
+        result.tables.update(layer.tables)
     return result

@@ -16,13 +16,14 @@ from inboxd.config.settings import (
     ExecutorSettings,
     InboxSettings,
     LogSettings,
+    NotifySettings,
     PluginSettings,
     RunSettings,
     Settings,
     StateSettings,
     StoreSettings,
 )
-from inboxd.config.values import checked_value, flag_of
+from inboxd.config.values import checked_value, flag_of, option_of
 from inboxd.errors import ConfigurationError
 from inboxd.names import escaped
 
@@ -97,7 +98,7 @@ def settings_of_file(
         layers.append(layer)
         found += new_problems
     of_files = merged(layers)
-    of_environment, new_problems = environment_layer(environ, cwd=cwd, executors=of_files.executors)
+    of_environment, new_problems = environment_layer(environ, cwd=cwd, files=of_files)
     found += new_problems
     of_flags, new_problems = overrides_layer(overrides, cwd=cwd)
     found += new_problems
@@ -120,12 +121,7 @@ def _settings_of(
                 values[key.section][key.field] = checked_value(key, written, environ)
             except ValueError as error:
                 problems.append(f"{written.origin}: {error}")
-    executors: dict[str, ExecutorSettings] = {}
-    for name, written in sorted(layer.executors.items()):
-        try:
-            executors[name] = ExecutorSettings(enabled=flag_of(written))
-        except ValueError as error:
-            problems.append(f"{written.origin}: {error}")
+    executors = _executors_of(layer, problems)
 
     state: Path = values["state"].setdefault("path", default_state_directory(environ))
     values["inbox"].setdefault("path", state / "inbox")
@@ -140,10 +136,38 @@ def _settings_of(
         store=store,
         state=StateSettings(**values["state"]),
         run=RunSettings(**values["run"]),
-        plugins=PluginSettings(**values["plugins"]),
+        plugins=PluginSettings(**values["plugins"], options=_plugin_tables(layer)),
+        notify=NotifySettings(**values["notify"]),
         log=LogSettings(**values["log"]),
         executors=executors,
     )
+
+
+def _executors_of(layer: Layer, problems: list[str]) -> dict[str, ExecutorSettings]:
+    """Return the tables `[executors.NAME]`, after adding to *problems* what is wrong."""
+    executors: dict[str, ExecutorSettings] = {}
+    for section, name in sorted(layer.tables):
+        if section != "executors":
+            continue
+        table = {key: one for (owner, key), one in layer.executors.items() if owner == name}
+        enabled = table.pop("enabled", None)
+        options = {key: option_of(one) for key, one in table.items()}
+        try:
+            is_on = True if enabled is None else flag_of(enabled)
+            executors[name] = ExecutorSettings(enabled=is_on, options=options)
+        except ValueError as error:
+            origin = "" if enabled is None else enabled.origin
+            problems.append(f"{origin}: {error}")
+    return executors
+
+
+def _plugin_tables(layer: Layer) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {
+        name: {} for section, name in sorted(layer.tables) if section == "plugins"
+    }
+    for (name, key), written in layer.plugins.items():
+        tables[name][key] = option_of(written)
+    return tables
 
 
 def _conflicts(*, inbox: InboxSettings, state: Path, store: StoreSettings) -> list[str]:

@@ -17,6 +17,7 @@ from inboxd.config.keys import LATER_SECTIONS, SECTIONS, Kind, keys_of
 from inboxd.config.settings import (
     InboxSettings,
     LogSettings,
+    NotifySettings,
     PluginSettings,
     RunSettings,
     Settings,
@@ -36,6 +37,7 @@ _CLASSES = {
     "run": RunSettings,
     "state": StateSettings,
     "plugins": PluginSettings,
+    "notify": NotifySettings,
     "log": LogSettings,
 }
 #: What stands where the default depends on the machine or the user.
@@ -95,6 +97,24 @@ The state directory is, when nobody says where, the unit's `$STATE_DIRECTORY`, e
 """
 
 
+_MARKDOWN_OPTIONS = """\
+Every other key is the executor's own: `inboxd executors NAME` shows which there are, and one that
+cannot be used is an error that names the section.
+
+## `[plugins.NAME]`
+
+One section for each plugin that has settings, by the name that `inboxd plugins` shows; what may
+stand there is in the plugin's own documentation.
+
+In these tables, as everywhere, a later file is laid over an earlier one key by key.
+A variable is `INBOXD_EXECUTORS__NAME__KEY` or `INBOXD_PLUGINS__NAME__KEY`, with `-` and `.` in a
+name written `_`: `INBOXD_EXECUTORS__COMMAND__ENABLED=false`.
+Its text is read as a value of TOML where it is one (`8`, `true`, `["a", "b"]`, `"8"`), and is the
+text itself where it is none.
+What a path in these tables is relative to, the owner of the table decides.
+"""
+
+
 def reference_settings() -> Settings:
     """Return the defaults; the paths in them are examples."""
     state = Path("/home/me/.local/state/inboxd")
@@ -122,6 +142,10 @@ def render_toml() -> str:
         "# [executors.command]",
         *(f"# {line}" for line in _texts_of_class("ExecutorSettings")["enabled"]),
         "# enabled = true",
+        "# What else stands here is the executor's own: `inboxd executors command` shows it.",
+        "",
+        "# One section for each plugin that has settings; `inboxd plugins` lists the plugins.",
+        "# [plugins.NAME]",
     ]
     return "\n".join(lines) + "\n"
 
@@ -142,13 +166,12 @@ def render_markdown() -> str:
     enabled = " ".join(_texts_of_class("ExecutorSettings")["enabled"])
     lines += [
         "## `[executors.NAME]`\n",
-        "One section for each executor that is to be switched off or on.\n",
+        "One section for each executor that is to be switched off or on, or has settings.\n",
         "| key | kind | default | meaning |",
         "| --- | --- | --- | --- |",
         f"| `enabled` | {Kind.FLAG} | `true` | {_cell(enabled)} |",
         "",
-        "`INBOXD_EXECUTORS__NAME__ENABLED=false` does the same; `-` and `.` in a name are written"
-        " `_`.\n",
+        _MARKDOWN_OPTIONS,
         "## Sections of later versions\n",
         f"{', '.join(f'`[{name}]`' for name in LATER_SECTIONS)} are known, but not to this version:"
         " it refuses them rather than ignore what they ask for.",
@@ -176,8 +199,9 @@ def _default_text(key: Key) -> str:
 
 
 def _bounds(key: Key) -> str:
-    if key.kind is Kind.CHOICE:
-        return "one of " + ", ".join(f'"{choice}"' for choice in key.choices)
+    if key.choices:
+        what = "of" if key.kind is Kind.STRINGS else "one of"
+        return f"{what} " + ", ".join(f'"{choice}"' for choice in key.choices)
     is_duration = key.kind in {Kind.DURATION, Kind.OPTIONAL_DURATION}
     least = toml_value(key, key.least) if is_duration else f"{key.least:.0f}"
     if key.kind is Kind.COUNT and key.most < 2**53:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "ExecutorSettings",
     "InboxSettings",
     "LogSettings",
+    "NotifySettings",
     "PluginSettings",
     "RunSettings",
     "Settings",
@@ -102,6 +106,24 @@ class PluginSettings:
     allow: tuple[str, ...] = ("*",)
     #: Names or patterns that are not loaded even so.
     disable: tuple[str, ...] = ()
+    #: Each program in it is an executor of its name; `none`: there are no such executors.
+    directory: Path | None = None
+    #: The tables `[plugins.NAME]`, by the name of the plugin's entry point.
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """`[notify]`: a program that is run when a tree ended or a file was rejected."""
+
+    #: The program and its arguments, no shell; it reads the result or the receipt as JSON on
+    #: stdin. Empty: nobody is notified.
+    argv: tuple[str, ...] = ()
+    #: What it is run for: trees that ended so, and files that were rejected.
+    on: tuple[Literal["failed", "rejected", "cancelled", "completed"], ...] = (
+        "failed",
+        "rejected",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +143,8 @@ class ExecutorSettings:
 
     #: False: a task that names it is refused as `unknown_executor`.
     enabled: bool = True
+    #: Everything else in the table: the executor's own settings, values as TOML gives them.
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +156,7 @@ class Settings:
     state: StateSettings
     run: RunSettings = field(default_factory=RunSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     log: LogSettings = field(default_factory=LogSettings)
     executors: dict[str, ExecutorSettings] = field(default_factory=dict[str, ExecutorSettings])
     #: The main file, which need not exist when nobody named it; None: not known.

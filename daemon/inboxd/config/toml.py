@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
     from inboxd.config.keys import Key
     from inboxd.config.settings import Settings
 
-__all__ = ["first_run_path", "settings_document", "to_toml", "toml_value", "write_first_run_file"]
+__all__ = [
+    "first_run_path",
+    "json_value",
+    "settings_document",
+    "to_toml",
+    "toml_value",
+    "write_first_run_file",
+]
 
 _FIRST_RUN = """\
 # Written by the first `inboxd run`; yours from now on: inboxd never writes to it again.
@@ -33,9 +42,13 @@ def settings_document(settings: Settings) -> dict[str, dict[str, object]]:
         }
         for section in SECTIONS
     }
+    document["plugins"].update(
+        {name: dict(options) for name, options in settings.plugins.options.items()}
+    )
     if settings.executors:
         document["executors"] = {
-            name: {"enabled": executor.enabled} for name, executor in settings.executors.items()
+            name: {"enabled": executor.enabled, **executor.options}
+            for name, executor in settings.executors.items()
         }
     return document
 
@@ -49,14 +62,27 @@ def to_toml(settings: Settings) -> str:
 
 def toml_value(key: Key, value: object) -> object:
     """Return the value of a setting as TOML writes it."""
-    if key.kind is Kind.PATH:
-        return str(value)
+    if key.kind in {Kind.PATH, Kind.OPTIONAL_PATH}:
+        return "none" if value is None else str(value)
     if key.kind in {Kind.DURATION, Kind.OPTIONAL_DURATION}:
         return "none" if value is None else duration_text(float(str(value)))
     if key.kind is Kind.SIZE:
         return size_text(int(str(value)))
     if key.kind is Kind.STRINGS:
         return list(cast("tuple[str, ...]", value))
+    return value
+
+
+def json_value(value: object) -> object:
+    """Return a value of TOML as JSON writes it: dates, and numbers that JSON has not, as text."""
+    if isinstance(value, dict):
+        return {key: json_value(one) for key, one in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return [json_value(one) for one in cast("list[object]", value)]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value
 
 

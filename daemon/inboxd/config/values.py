@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inboxd.config.keys import Key
     from inboxd.config.layers import Written
 
-__all__ = ["checked_value", "flag_of"]
+__all__ = ["checked_value", "flag_of", "option_of"]
 
 #: What a flag may be in the environment, where everything is text.
 _FLAG_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -36,6 +36,8 @@ def checked_value(key: Key, written: Written, environ: Mapping[str, str]) -> obj
     match key.kind:
         case Kind.PATH:
             return _path(written, environ)
+        case Kind.OPTIONAL_PATH:
+            return None if written.value == "none" else _path(written, environ)
         case Kind.DATABASE:
             return _database(written, environ)
         case Kind.DURATION:
@@ -69,6 +71,22 @@ def flag_of(written: Written) -> bool:
     if written.is_text and (word := str(written.value).lower()) in _FLAG_WORDS:
         return _FLAG_WORDS[word]
     raise ValueError("must be true or false")
+
+
+def option_of(written: Written) -> object:
+    """
+    Return an option of a plugin or an executor, whose kind only its owner knows.
+
+    What a file says stays as TOML gives it. A text of the environment is read as a value of TOML
+    where it is one (`8`, `true`, `["a"]`, `"8"`), and is the text itself where it is none.
+    """
+    if not written.is_text or not isinstance(written.value, str):
+        return written.value
+    try:
+        document = tomllib.loads(f"value = {written.value}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return written.value
+    return document["value"] if len(document) == 1 else written.value
 
 
 def _text(written: Written) -> str:
@@ -131,8 +149,13 @@ def _strings(key: Key, written: Written) -> tuple[str, ...]:
     items = tuple(item for item in listed if isinstance(item, str))
     if len(items) != len(listed):
         raise ValueError('must be a list of texts: ["a", "b"]')
-    if not all(items) or any("\0" in item for item in items):
+    if any("\0" in item for item in items):
         raise ValueError("must not hold an empty text or a NUL character")
+    # An argument of a program may be empty, its name may not.
+    if not all(items[:1] if key.field == "argv" else items):
+        raise ValueError("must not hold an empty text or a NUL character")
+    for item in items if key.choices else ():
+        _check_choice(key, item)
     if key.field == "environment":
         for item in items:
             name = item.partition("=")[0]
@@ -155,9 +178,14 @@ def _list_of_text(text: str) -> object:
 
 
 def _choice(key: Key, written: Written) -> str:
-    value = written.value
+    _check_choice(key, written.value)
+    return str(written.value)
+
+
+def _check_choice(key: Key, value: object) -> None:
     if isinstance(value, str) and value in key.choices:
-        return value
+        return
     hint = did_you_mean(value, key.choices) if isinstance(value, str) else None
     words = ", ".join(f'"{choice}"' for choice in key.choices)
-    raise ValueError(f"must be one of {words}" + (f"; {hint}" if hint else ""))
+    what = "each must be" if key.kind is Kind.STRINGS else "must be"
+    raise ValueError(f"{what} one of {words}" + (f"; {hint}" if hint else ""))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from inboxd.config.load import load_settings
-from inboxd.config.settings import ExecutorSettings, Settings, default_places
+from inboxd.config.settings import ExecutorSettings, NotifySettings, Settings, default_places
 from inboxd.errors import ConfigurationError
 
 
@@ -209,6 +210,92 @@ def test_executors_are_switched_off_in_files_and_variables(home: Path) -> None:
     assert {"command": off, "my-tool": off, "noop": off} == settings.executors
 
 
+def test_the_options_of_executors_and_plugins_are_merged_key_by_key(home: Path) -> None:
+    main = write(
+        home / "etc/inboxd.toml",
+        "[executors.http]\nenabled = false\ntimeout = 5\nhosts = ['a', 'b']\n"
+        "[plugins.policy]\nmax_tasks = 5\nsince = 2026-11-24\n"
+        "[plugins.policy.owners]\ndeploy = ['http']\n",
+    )
+    write(
+        home / "etc/conf.d/a.toml",
+        "[executors.http]\nhosts = ['c']\n[plugins.policy.owners]\nme = []\n[plugins.audit]",
+    )
+
+    settings = load(home, config=main)
+
+    options = {"timeout": 5, "hosts": ["c"]}
+    assert {"http": ExecutorSettings(enabled=False, options=options)} == settings.executors
+    assert {
+        "policy": {"max_tasks": 5, "since": date(2026, 11, 24), "owners": {"me": []}},
+        "audit": {},
+    } == settings.plugins.options
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("8", 8),
+        ("true", True),
+        ('["a", "b"]', ["a", "b"]),
+        ("{a = 1}", {"a": 1}),
+        ('"8"', "8"),
+        ("some text", "some text"),
+        ("https://example.org/#x", "https://example.org/#x"),
+        ("1\nx = 2", "1\nx = 2"),
+        ("", ""),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_an_option_in_a_variable_is_a_value_of_toml_or_the_text_itself(
+    home: Path, text: str, value: object
+) -> None:
+    settings = load(home, INBOXD_EXECUTORS__X__KEY=text, INBOXD_PLUGINS__Y__KEY=text)
+
+    assert {"key": value} == settings.executors["x"].options
+    assert {"y": {"key": value}} == settings.plugins.options
+
+
+def test_a_variable_is_about_the_name_and_the_key_that_the_files_speak_of(home: Path) -> None:
+    config = write(
+        home / "inboxd.toml",
+        '[executors.my-tool]\nmax-size = 1\n[plugins."a.B"]\nX-y = 1\n',
+    )
+
+    settings = load(
+        home,
+        config=config,
+        INBOXD_EXECUTORS__MY_TOOL__MAX_SIZE="2",
+        INBOXD_PLUGINS__A_B__X_Y="2",
+    )
+
+    assert {"my-tool": ExecutorSettings(options={"max-size": 2})} == settings.executors
+    assert settings.plugins.options == {"a.B": {"X-y": 2}}
+
+
+def test_notify_and_the_directory_of_programs_are_set(home: Path) -> None:
+    config = write(
+        home / "etc/inboxd.toml",
+        "[plugins]\ndirectory = 'executors'\n"
+        "[notify]\nargv = ['sendmail', '-t', '']\non = ['completed']",
+    )
+
+    settings = load(home, config=config, INBOXD_NOTIFY__ON="cancelled,rejected")
+
+    assert home / "etc/executors" == settings.plugins.directory
+    assert NotifySettings(argv=("sendmail", "-t", ""), on=("cancelled", "rejected")) == (
+        settings.notify
+    )
+
+
+def test_the_directory_of_programs_may_be_taken_back(home: Path) -> None:
+    config = write(home / "inboxd.toml", "[plugins]\ndirectory = 'executors'")
+
+    settings = load(home, config=config, INBOXD_PLUGINS__DIRECTORY="none")
+
+    assert (settings.plugins.directory, settings.notify.argv) == (None, ())
+
+
 def test_the_default_time_limit_may_be_set_and_taken_back(home: Path) -> None:
     config = write(home / "inboxd.toml", '[run]\ndefault_timeout = "2h"')
 
@@ -238,7 +325,7 @@ def test_all_problems_of_all_sources_are_reported_at_once(home: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("section", ["control", "notify", "retention"])
+@pytest.mark.parametrize("section", ["control", "retention"])
 def test_a_section_of_a_later_version_is_an_error_that_says_so(home: Path, section: str) -> None:
     actual = problems_of(home, f"[{section}]\n", environ={f"INBOXD_{section.upper()}__X": "1"})
 
@@ -274,8 +361,13 @@ def test_a_section_of_a_later_version_is_an_error_that_says_so(home: Path, secti
         ("run = 1", "run is a section: write [run]"),
         ("places = 1", '"places" stands outside of any section; known are: inbox'),
         ("executors.noop = false", "executors.noop is a section: write [executors.noop]"),
-        ("[executors.noop]\nenable = 1", 'unknown key "enable" in [executors.noop]; did you mean'),
         ("[executors.noop]\nenabled = 1", "[executors.noop] enabled: must be true or false"),
+        ("[plugins]\nx = 1", 'unknown key "x" in [plugins]; known are: allow, disable, directory'),
+        ("[plugins.allow]\nx = 1", '[plugins] allow: must be a list of texts: ["a", "b"]'),
+        ('[plugins]\ndirectory = ""', "[plugins] directory: must not be empty"),
+        ('[notify]\non = ["fail"]', '[notify] on: each must be one of "failed", "rejected",'),
+        ('[notify]\nargv = ["", "x"]', "[notify] argv: must not hold an empty text or a NUL"),
+        ('[notify]\nargs = ["x"]', 'unknown key "args" in [notify]; did you mean "argv"?'),
         ("[run\n", "not valid TOML: "),
         ('[run]\n"\\u001b[2J" = 1', 'unknown key "\\x1b[2J" in [run]; known are: places,'),
     ],
@@ -304,6 +396,9 @@ def test_a_value_that_cannot_be_used_is_named_with_what_is_wanted(
         ("INBOXD_INBOX__ALLOW_WORLD", "maybe", "$INBOXD_INBOX__ALLOW_WORLD: must be true or false"),
         ("INBOXD_RUN__ENVIRONMENT", "[1", "$INBOXD_RUN__ENVIRONMENT: must be a list of texts"),
         ("INBOXD_EXECUTORS____ENABLED", "1", "$INBOXD_EXECUTORS____ENABLED: there is no such"),
+        ("INBOXD_EXECUTORS__X", "2", "$INBOXD_EXECUTORS__X: there is no such setting"),
+        ("INBOXD_PLUGINS__ALLOW__X", "2", "$INBOXD_PLUGINS__ALLOW__X: there is no such setting"),
+        ("INBOXD_PLUGINS__X__Y__Z", "2", "$INBOXD_PLUGINS__X__Y__Z: there is no such setting"),
         ("INBOXD_EXECUTORS__X__ENABLED", "2", "$INBOXD_EXECUTORS__X__ENABLED: must be true or"),
     ],
 )

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxd.config.keys import KEYS, Kind
+from inboxd.config.keys import KEYS, SECTIONS, Kind, key_named
 from inboxd.config.load import load_settings, settings_of_file
 from inboxd.config.reference import reference_settings, render_markdown, render_toml
 from inboxd.config.settings import (
     ExecutorSettings,
     InboxSettings,
     LogSettings,
+    NotifySettings,
     PluginSettings,
     RunSettings,
     Settings,
@@ -38,6 +39,22 @@ _paths = _texts.map(lambda text: Path("/srv") / text.replace("?", "_").replace("
 def _absolute(path: Path) -> bool:
     return path.name not in {"", ".", "..", "srv"}
 
+
+#: What a table with an owner elsewhere may hold.
+_scalars = (
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | _texts
+    | st.dates()
+)
+_options = st.dictionaries(
+    _texts,
+    st.recursive(
+        _scalars, lambda inner: st.lists(inner) | st.dictionaries(_texts, inner), max_leaves=5
+    ),
+    max_size=4,
+)
 
 _settings = st.builds(
     Settings,
@@ -69,14 +86,33 @@ _settings = st.builds(
     ),
     state=st.builds(StateSettings, path=_paths.filter(_absolute).map(lambda path: path / "state")),
     plugins=st.builds(
-        PluginSettings, allow=st.lists(_texts).map(tuple), disable=st.lists(_texts).map(tuple)
+        PluginSettings,
+        allow=st.lists(_texts).map(tuple),
+        disable=st.lists(_texts).map(tuple),
+        directory=st.none() | _paths.filter(_absolute),
+        options=st.dictionaries(
+            _texts.filter(lambda name: key_named("plugins", name) is None), _options, max_size=3
+        ),
+    ),
+    notify=st.builds(
+        NotifySettings,
+        argv=st.lists(_texts).map(tuple),
+        on=st.lists(st.sampled_from(["failed", "rejected", "cancelled", "completed"])).map(tuple),
     ),
     log=st.builds(
         LogSettings,
         level=st.sampled_from(["debug", "info", "warning", "error"]),
         format=st.sampled_from(["auto", "plain", "json"]),
     ),
-    executors=st.dictionaries(_texts, st.builds(ExecutorSettings, enabled=st.booleans())),
+    executors=st.dictionaries(
+        _texts,
+        st.builds(
+            ExecutorSettings,
+            enabled=st.booleans(),
+            options=_options.map(lambda one: {k: v for k, v in one.items() if k != "enabled"}),
+        ),
+        max_size=5,
+    ),
 )
 
 
@@ -100,9 +136,9 @@ def test_every_field_of_every_section_has_a_key() -> None:
 
     fields = {
         (section, field)
-        for section in ("inbox", "store", "run", "state", "plugins", "log")
+        for section in SECTIONS
         for field in _names_of_fields(getattr(defaults, section))
-    }
+    } - {("plugins", "options")}  # the tables of plugins, whose keys are their own
 
     assert fields == {(key.section, key.field) for key in KEYS}
 
