@@ -24,6 +24,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show a tree or one of its tasks."),
     "tree": ("tree", "Draw the tasks of a tree under their parents."),
     "logs": ("logs", "Print what an attempt of a task wrote."),
+    "plugins": ("plugins", "Show the plugins, what each brings, and what is wrong with one."),
+    "executors": ("executors", "Show the executors that a task file can name, or all about one."),
     "schema": ("schema", "Print the JSON Schema of the task file."),
     "config": ("config", "Show the settings, or check them."),
     "doctor": ("doctor", "Look for what is wrong, and say what to do about it."),

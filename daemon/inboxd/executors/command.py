@@ -83,6 +83,8 @@ class Command:
     description = "Runs a program (argv) or a shell script (script)."
     inputs_schema: Mapping[str, Any] | None = INPUTS_SCHEMA
     isolation: str = Isolation.COMMAND
+    #: What `inboxd executors command` shows: the schema cannot say that one of two is needed.
+    example: Mapping[str, Any] = {"argv": ["echo", "hello"]}
 
     def input_problems(self, inputs: dict[str, Any]) -> list[InputProblem]:
         """Return what is wrong with inputs that fit the schema: all of it, in order."""

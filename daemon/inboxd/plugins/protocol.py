@@ -26,6 +26,7 @@ __all__ = [
     "CommandLine",
     "Configurable",
     "Executor",
+    "HasExample",
     "HasPositions",
     "InputProblem",
     "Isolation",
@@ -181,6 +182,20 @@ class ChecksInputs(Protocol):
 
         Called when a file is checked, on the thread that does so: quick, and without waiting.
         """
+        ...
+
+
+@runtime_checkable
+class HasExample(Protocol):
+    """
+    What an executor has besides, when no good example can be made from its schema alone.
+
+    `inboxd executors NAME` shows it. One whose tasks need `params` has `example_params` too.
+    """
+
+    @property
+    def example(self) -> Mapping[str, Any]:
+        """The `inputs` of a task, as a file may hold them."""
         ...
 
 
