@@ -184,7 +184,8 @@ def executors_in(plugin: object) -> list[Executor]:
 
 def is_made_by_executor(value: object) -> bool:
     """Whether `@executor` made it; a class of which it made an instance is not meant."""
-    return not isinstance(value, type) and getattr(value, _MARK, False) is True
+    # Static: nothing of what else stands in a module is to run for the question.
+    return not isinstance(value, type) and inspect.getattr_static(value, _MARK, False) is True
 
 
 def _of_function(

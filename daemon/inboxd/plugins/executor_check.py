@@ -7,6 +7,7 @@ from typing import Any
 
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.names import did_you_mean, escaped
+from inboxd.plugins.inputs_type import schema_of
 from inboxd.plugins.protocol import Executor, Isolation
 
 __all__ = ["executor_problem", "is_executor_name"]
@@ -52,7 +53,7 @@ def executor_problem(executor: Any) -> str | None:
     if executor.inputs_schema is None:
         return None
     try:
-        compile_schema(dict(executor.inputs_schema))
+        compile_schema(schema_of(executor.inputs_schema))
     except (SchemaError, TypeError, ValueError) as error:
         return f'executor "{name}": inputs_schema is no JSON Schema: {escaped(str(error))}'
     return None

@@ -25,6 +25,7 @@ from inboxd.plugins.configuring import (
     configure_plugin,
     unknown_plugin_settings,
 )
+from inboxd.plugins.decorator import executors_in
 from inboxd.plugins.failures import said
 from inboxd.plugins.hooks import Hooks, Implementation
 from inboxd.plugins.hookspecs import PROJECT_NAME
@@ -157,9 +158,9 @@ class _Loading:
             reason = f"{escaped(value)} cannot be used: {said(error)}"
             self._broken.append(candidate.broken(reason, error, is_part=False))
             return False
-        is_empty = not candidate.implementations and not isinstance(candidate.plugin, Executor)
+        is_empty = not candidate.implementations and not executors_in(candidate.plugin)
         if is_empty and not problems:
-            reason = f"{escaped(value)} marks no function with @hookimpl, and is no executor"
+            reason = f"{escaped(value)} marks no function with @hookimpl or @executor, and is no executor"
             problems.append(candidate.broken(reason))
         if is_empty or any(one.reason.startswith("inboxd_configure ") for one in problems):
             self._broken.extend(candidate.broken(one.reason, is_part=False) for one in problems)

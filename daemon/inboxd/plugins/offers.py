@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from inboxd.names import escaped
+from inboxd.plugins.decorator import executors_in
 from inboxd.plugins.executor_check import executor_problem
 from inboxd.plugins.failures import said
 from inboxd.plugins.protocol import Executor
@@ -49,8 +50,8 @@ def ask_executors(candidate: Candidate, limit_seconds: float) -> list[BrokenPlug
 
 
 def _offered(candidate: Candidate, implementation: Implementation | None) -> Iterable[Any]:
-    if isinstance(candidate.plugin, Executor):
-        yield candidate.plugin  # the entry point names the executor itself
+    if implementation is None or isinstance(candidate.plugin, Executor):
+        yield from executors_in(candidate.plugin)  # itself, or what is decorated in the module
     if implementation is not None:
         yield from implementation()
 
