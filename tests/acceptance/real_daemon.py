@@ -50,6 +50,10 @@ class RealDaemon:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
+    def set_environment(self, **variables: str) -> None:
+        """Set variables of the daemon's environment for its next starts."""
+        self._environment.update(variables)
+
     def start(self, *arguments: str, failpoint: str | None = None) -> subprocess.Popen[bytes]:
         environment = dict(self._environment)
         if failpoint is not None:
