@@ -160,7 +160,7 @@ class _Loading:
             return False
         is_empty = not candidate.implementations and not executors_in(candidate.plugin)
         if is_empty and not problems:
-            reason = f"{escaped(value)} marks no function with @hookimpl or @executor, and is no executor"
+            reason = f"{escaped(value)} has no @hookimpl and no @executor, and is no executor"
             problems.append(candidate.broken(reason))
         if is_empty or any(one.reason.startswith("inboxd_configure ") for one in problems):
             self._broken.extend(candidate.broken(one.reason, is_part=False) for one in problems)
