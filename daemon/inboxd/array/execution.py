@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.array.problem import Finding, Path, ProblemCode, quoted
+from inboxd.array.resolving import MakesExecutors
 from inboxd.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ __all__ = ["ExecutorEntry", "Executors", "InputChecks", "executor_named_by", "re
 
 #: An array has few different schemas; more than these are compiled again.
 _MOST_SCHEMAS = 256
+#: Plugins are asked for so many executors of one file that nobody registered.
+_MOST_ASKED = 100
 #: So many executors are named in a hint.
 _MOST_NAMED = 10
 
@@ -48,14 +51,18 @@ class Executors:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._entries: dict[str, ExecutorEntry | None] = {}
+        self._asked = 0
         #: By number.
         self.found: list[ExecutorEntry] = []
 
-    def get(self, name: str) -> ExecutorEntry | None:
-        """Return the executor of that name; None when nobody offers it."""
+    def get(self, name: str, task: CheckedTask) -> ExecutorEntry | None:
+        """Return the executor that a task names so; None when nobody offers it."""
         if name in self._entries:
             return self._entries[name]
         kind = self._catalog.kind_of(name)
+        if kind is None and self._asked < _MOST_ASKED and isinstance(self._catalog, MakesExecutors):
+            self._asked += 1
+            kind = self._catalog.resolve(name, _as_written(name, task))
         entry = None
         if kind is not None:
             wants_check = self._catalog.wants_input_check(name)
@@ -85,6 +92,14 @@ class Executors:
             message = f"there is no executor {quoted(name)}"
             hint = hint or there_are
         return Finding(code=ProblemCode.UNKNOWN_EXECUTOR, path=path, message=message, hint=hint)
+
+
+def _as_written(name: str, task: CheckedTask) -> dict[str, Any]:
+    return {
+        "id": name if task.id is UNSET else task.id,
+        "params": {} if task.params is UNSET else task.params,
+        "inputs": {} if task.inputs is UNSET else task.inputs,
+    }
 
 
 def executor_named_by(task: CheckedTask) -> tuple[str, Path] | None:

@@ -104,7 +104,7 @@ class Survey:
                     self.name_index[name] = AMBIGUOUS
             if task.dependencies or task.parent_id:
                 has_links = True
-            entry = None if task.executor is UNSET or bad else self._named.get(task.executor)
+            entry = None if task.executor is UNSET or bad else self._named.get(task.executor, task)
             if entry is None:
                 entry = self._resolve(task, position, bad)
             executors.append(NO_EXECUTOR if entry is None else entry.number)
@@ -162,7 +162,7 @@ class Survey:
             name, path, is_label = task.id, (*where, "id"), True
         else:
             return None
-        entry = self._named.get(name)
+        entry = self._named.get(name, task)
         if entry is None and not (is_label and bad & _LABELS):
             self.findings.add(self._named.unknown(name, path, is_label=is_label))
         return entry

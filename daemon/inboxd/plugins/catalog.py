@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from inboxd.array.json_schema import SchemaCheck, SchemaError, compile_schema
 from inboxd.errors import PluginError
+from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.protocol import ChecksInputs, place_kind
 
 if TYPE_CHECKING:
@@ -27,10 +28,15 @@ class ExecutorCatalog:
         Raises:
             PluginError: a schema cannot be compiled; `load_plugins` gives no such executor.
         """
-        self._kinds = {name: place_kind(one.isolation) for name, one in executors.items()}
+        self._executors = executors
+        self._kinds: dict[str, PlaceKind] = {}
         self._schemas: dict[str, SchemaCheck] = {}
         self._own_checks: dict[str, ChecksInputs] = {}
+        self._add(executors)
+
+    def _add(self, executors: Mapping[str, Executor]) -> None:
         for name, executor in executors.items():
+            self._kinds[name] = place_kind(executor.isolation)
             if executor.inputs_schema is not None:
                 try:
                     self._schemas[name] = compile_schema(dict(executor.inputs_schema))
@@ -42,6 +48,15 @@ class ExecutorCatalog:
     def kind_of(self, executor: str) -> PlaceKind | None:
         """Return which kind of place the executor takes; None when nobody offers it."""
         return self._kinds.get(executor)
+
+    def resolve(self, executor: str, task: Mapping[str, Any]) -> PlaceKind | None:
+        """Have an executor made; see `inboxd.array.resolving.MakesExecutors`."""
+        executors = self._executors
+        made = executors.resolve(executor, task) if isinstance(executors, LiveExecutors) else None
+        if made is None:
+            return None
+        self._add({executor: made})
+        return self._kinds[executor]
 
     def names(self) -> Iterable[str]:
         """Return the names of all executors."""

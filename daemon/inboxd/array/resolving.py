@@ -1,0 +1,27 @@
+"""A catalog that has an executor made for a name that nobody registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from inboxd.task import PlaceKind
+
+__all__ = ["MakesExecutors"]
+
+
+@runtime_checkable
+class MakesExecutors(Protocol):
+    """What a `Catalog` has besides, when its executors are not all known from the start."""
+
+    def resolve(self, executor: str, task: Mapping[str, Any]) -> PlaceKind | None:
+        """
+        Return which kind of place an executor takes that may have to be made; None: there is none.
+
+        Args:
+            executor: the name, which `kind_of` does not know.
+            task: one that names it: its `id`, `params` and `inputs` as they are written.
+        """
+        ...
