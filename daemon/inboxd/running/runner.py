@@ -60,7 +60,7 @@ class Runner:
         Make a runner.
 
         Args:
-            executors: by name.
+            executors: by name; more may come while attempts run.
             settings: `[run]`.
             state: the state directory, absolute.
             on_outcomes: is told (attempt, outcome, microseconds since 1970) of what ended; from
@@ -72,7 +72,9 @@ class Runner:
         self._settings = settings
         self._on_outcomes = on_outcomes
         self._clock = clock
-        self._isolations = {name: str(one.isolation) for name, one in executors.items()}
+        self._executors = executors
+        #: As far as asked for: the mapping may grow while attempts run.
+        self._isolations: dict[str, str] = {}
         self._loop = LoopAttempts(
             executors=executors,
             state=state,
@@ -126,7 +128,8 @@ class Runner:
             limit = attempt.timeout_seconds
             if limit is None:
                 limit = default_limit
-            match self._isolations.get(attempt.executor):
+            isolation = self._isolations.get(attempt.executor)
+            match isolation or self._isolation_of(attempt.executor):
                 case Isolation.ASYNC:
                     on_loop.append((attempt, limit))
                 case Isolation.COMMAND:
@@ -138,6 +141,13 @@ class Runner:
                     self._on_outcomes([(attempt, raised(error), self._clock.now_micros())])
         if on_loop:
             self._loop.begin(on_loop)
+
+    def _isolation_of(self, name: str) -> str | None:
+        executor = self._executors.get(name)
+        if executor is None:
+            return None
+        isolation = self._isolations[name] = str(executor.isolation)
+        return isolation
 
     def cut(self) -> None:
         """
