@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PLUGINS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
 
 #: Put together here, so that this file does not hold what it looks for.
 REGISTRIES = ("pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "deb." + "debian")
@@ -51,11 +52,35 @@ def test_constraints_are_names_and_versions_only() -> None:
 def test_everything_that_is_asked_for_is_pinned() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = [*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]]
+    for plugin in PLUGINS:
+        asked += tomllib.loads(plugin.read_text())["project"]["dependencies"]
     names = {normal(re.split(r"[\[<>=;! ]", requirement)[0]) for requirement in asked}
     pins = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {normal(line.partition("==")[0]) for line in pins}
 
-    assert names - pinned == set()
+    assert names - pinned - {"inboxd"} == set()
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.parent.name)
+def test_a_plugin_goes_in_step_with_inboxd(plugin: Path) -> None:
+    project = tomllib.loads(plugin.read_text())["project"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    major, minor, _ = version.split(".")
+    of_inboxd = next(one for one in project["dependencies"] if one.startswith("inboxd>"))
+
+    assert project["version"] == version
+    assert of_inboxd == f"inboxd>={major}.{minor},<{major}.{int(minor) + 1}"
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.parent.name)
+def test_a_plugin_has_what_a_distribution_needs(plugin: Path) -> None:
+    root = plugin.parent
+    package = root / "src" / root.name.replace("-", "_")
+
+    assert (root / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert (root / "README.md").read_text().startswith(f"# {root.name}\n")
+    assert (package / "py.typed").is_file()
+    assert list((root / "tests").glob("test_*.py"))
 
 
 def normal(name: str) -> str:
