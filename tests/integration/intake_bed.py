@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from inboxd.array.catalog import InputProblem
     from inboxd.events import Event
+    from inboxd.inbox.formats import Formats
     from inboxd.running.attempt import Attempt
     from inboxd.scheduling.turn import EndedTree
     from inboxd.store.intake import Connection
@@ -129,6 +130,8 @@ class IntakeBed:
         self.directory = directory
         self.clock = SystemClock()
         self.catalog = _Catalog()
+        #: What is taken besides JSON, and who reads it.
+        self.formats: Formats | None = None
         self.events: list[Event] = []
         self.staying: list[Attempt] = []
         self._stack: list[Callable[[], None]] = []
@@ -179,6 +182,7 @@ class IntakeBed:
             tell=self.events.append,
             publishing=publishing,
             results_owed=self.answers.wake,
+            formats=self.formats,
         )
         self.scheduler.start(lambda leftovers: None)
         self._stack.append(self.scheduler.stop)

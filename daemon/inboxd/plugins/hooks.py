@@ -95,12 +95,15 @@ class Hooks:
         implementations: Iterable[Implementation] = (),
         *,
         suffixes: Mapping[str, str] | None = None,
+        parse_seconds: float = PARSE_SECONDS,
     ) -> None:
         """
         Args:
             implementations: of one hook, in the order in which they are called.
             suffixes: of task files besides `.json`, and the plugin that named each.
+            parse_seconds: the time to read a small file.
         """
+        self._parse_seconds = parse_seconds
         self._by_hook: dict[str, tuple[Implementation, ...]] = {}
         for one in implementations:
             self._by_hook[one.hook] = (*self._by_hook.get(one.hook, ()), one)
@@ -208,7 +211,7 @@ class Hooks:
             `Parsed`, or `Unparsed` from a plugin that says what is wrong; when none of them read
             it, the first failure; None: it is nobody's.
         """
-        limit = PARSE_SECONDS + PARSE_SECONDS_A_MIB * len(data) / 2**20
+        limit = self._parse_seconds + PARSE_SECONDS_A_MIB * len(data) / 2**20
         failure: HookFailed | None = None
         for one in self.implementations("inboxd_parse_file"):
             answer = self.call_within(limit, one, path=path, data=data)
