@@ -9,7 +9,7 @@ so each part that is referred to becomes an entry of the one `$defs`, and refere
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
 if TYPE_CHECKING:

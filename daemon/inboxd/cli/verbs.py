@@ -26,6 +26,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "logs": ("logs", "Print what an attempt of a task wrote."),
     "plugins": ("plugins", "Show the plugins, what each brings, and what is wrong with one."),
     "executors": ("executors", "Show the executors that a task file can name, or all about one."),
+    "install": ("install", "Install plugins beside inboxd, and say what changed."),
+    "uninstall": ("uninstall", "Remove plugins, and say what changed."),
     "schema": ("schema", "Print the JSON Schema of the task file."),
     "config": ("config", "Show the settings, or check them."),
     "doctor": ("doctor", "Look for what is wrong, and say what to do about it."),

@@ -1,0 +1,1 @@
+"""Installing and removing plugins in the environment that runs inboxd."""
