@@ -14,6 +14,7 @@ from inboxd.daemon import Daemon
 from inboxd.errors import PluginError
 from inboxd.running.logs import attempt_log_paths
 from inboxd.store.reader import StoreReader
+from inboxd.store.tables import TaskState
 from inboxd.task import TERMINAL_STATUSES
 from inboxd.testing.clock import MovableClock
 from inboxd.testing.failures import FileRejected, NotEnded
@@ -33,6 +34,9 @@ __all__ = ["LIMIT_SECONDS", "DaemonUnderTest", "DroppedFile", "wait_until"]
 LIMIT_SECONDS = 30.0
 
 _LOOK_SECONDS = 0.005
+
+#: Tasks in these states start as soon as they are due.
+_STARTABLE = (TaskState.PARKED, TaskState.READY, TaskState.WAITING)
 
 
 def wait_until(
@@ -169,6 +173,7 @@ class DaemonUnderTest:
         self._overrides = dict(overrides or {})
         self.inbox.mkdir(mode=0o755, exist_ok=True)
         self._numbers = itertools.count(1)
+        self._dropped: list[str] = []
         self._daemon: Daemon | None = None
         self._points: list[EntryPoint] | None = None
 
@@ -244,6 +249,7 @@ class DaemonUnderTest:
         hidden = self.inbox / f".{file}"
         hidden.write_bytes(content.encode() if isinstance(content, str) else content)
         hidden.rename(self.inbox / file)
+        self._dropped.append(file)
         return DroppedFile(self, file)
 
     def run(
@@ -257,6 +263,28 @@ class DaemonUnderTest:
             NotEnded: its tasks did not end in time.
         """
         return self.drop(array, name).result(limit_seconds)
+
+    def wait_until_waiting(self, limit_seconds: float = LIMIT_SECONDS) -> None:
+        """
+        Wait until every file is taken and nothing runs or can start, as before the clock is moved.
+
+        Raises:
+            NotEnded: something went on all that time.
+        """
+
+        def is_waiting() -> bool:
+            if any(self.receipt(name) is None for name in self._dropped):
+                return False
+            now = self.clock.now_micros()
+            with StoreReader(self.settings.store.url) as reader:
+                return not any(
+                    task.state is TaskState.IN_PROGRESS
+                    or (task.state in _STARTABLE and task.due_at <= now)
+                    for tree in reader.open_trees(1_000)
+                    for task in reader.tree_tasks(tree)
+                )
+
+        wait_until(is_waiting, "nothing runs and nothing can start", limit_seconds)
 
     def receipt(self, name: str) -> dict[str, Any] | None:
         """Return the receipt of a file, None as long as there is none."""
