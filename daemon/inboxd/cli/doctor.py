@@ -48,6 +48,7 @@ def command(where: Where, as_json: bool) -> int:
                 "check": finding.check,
                 "message": finding.message,
                 "advice": finding.advice,
+                "details": finding.details,
             }
             for finding in findings
         ]
@@ -60,6 +61,8 @@ def _show(finding: Finding) -> None:
     click.echo(f"{mark} {finding.check:<14} {finding.message}")
     if finding.advice is not None:
         click.echo(f"{'':<20} -> {finding.advice}")
+    for line in (finding.details or "").splitlines():
+        click.echo(f"{'':<23} {line}")
 
 
 def _findings(where: Where) -> Iterator[Finding]:
@@ -88,8 +91,9 @@ def _findings(where: Where) -> Iterator[Finding]:
 
 
 def _instance_findings(instance: Instance) -> Iterator[Finding]:
-    from inboxd.cli.checks import database, directories, machine, software  # not needed for --help
-    from inboxd.plugins.manager import load_plugins  # the same
+    # What follows is not needed for --help.
+    from inboxd.cli.checks import database, directories, machine, programs, software
+    from inboxd.plugins.manager import load_plugins
 
     settings = instance.settings
     read = ", ".join(escaped(str(file)) for file in settings.files)
@@ -104,6 +108,7 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
         settings.store.url, is_running=bool(instance.is_running), executors=plugins.executors.keys()
     )
     yield from software.check_plugins(settings, plugins)
+    yield from programs.check_programs(settings)
 
 
 def _daemon_finding(instance: Instance) -> Finding:

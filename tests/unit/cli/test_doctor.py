@@ -25,11 +25,17 @@ from inboxd.cli.checks.machine import (
     kind_findings,
     space_findings,
 )
-from inboxd.cli.checks.software import check_sqlite, check_versions, plugin_findings
+from inboxd.cli.checks.programs import directory_findings, program_findings
+from inboxd.cli.checks.software import (
+    check_plugins,
+    check_sqlite,
+    check_versions,
+    plugin_findings,
+)
 from inboxd.cli.main import run_command_line
 from inboxd.config.load import load_settings
 from inboxd.config.settings import Settings
-from inboxd.plugins.manager import BrokenPlugin, Plugins
+from inboxd.plugins.manager import BrokenPlugin, LoadedPlugin, Plugins
 from inboxd.registry import register
 from inboxd.state_lock import StateLock
 from inboxd.store.engine import open_writer
@@ -101,6 +107,67 @@ def test_a_broken_plugin_fails_and_is_named_with_its_distribution() -> None:
         ("ok", "kept out by [plugins] allow and disable: yaml"),
         ("ok", "switched off by the configuration: command"),
     ]
+
+
+def test_a_broken_part_is_told_from_a_broken_plugin_and_has_its_traceback() -> None:
+    broken = BrokenPlugin(
+        name="http", distribution="x", reason="no", is_part=True, traceback="a\n\x1bb\n"
+    )
+    finding = next(iter(plugin_findings(Plugins(executors={}, broken=(broken,)), switched_off=[])))
+
+    assert finding.message == "http of x has a part that cannot be used: no"
+    assert finding.details == "a\n\\x1bb\n"
+
+
+def test_a_plugin_that_is_slow_to_load_is_warned_of() -> None:
+    loaded = (
+        LoadedPlugin(name="a", distribution="x", seconds=0.9),
+        LoadedPlugin(name="b", distribution="x", seconds=1.1),
+    )
+    findings = list(plugin_findings(Plugins(executors={}, loaded=loaded), switched_off=[]))
+
+    assert [finding.message[:8] for finding in findings if finding.level == "warn"] == ["b of x t"]
+
+
+def test_a_setting_that_keeps_the_daemon_from_starting_fails() -> None:
+    plugins = Plugins(executors={}, problems=("[plugins.x]: y is unknown",))
+    findings = list(check_plugins(settings_of(Path("/srv/inbox")), plugins))
+
+    assert (findings[0].level, findings[0].message) == ("fail", "[plugins.x]: y is unknown")
+
+
+@pytest.mark.parametrize(
+    ("program", "level"),
+    [("tool", "ok"), ("{}/tool", "ok"), ("{}/data", "fail"), ("{}/none", "fail"), ("none", "fail")],
+)
+def test_a_program_that_cannot_be_run_fails(tmp_path: Path, program: str, level: str) -> None:
+    for name, mode in (("tool", 0o700), ("data", 0o600)):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(mode)
+
+    findings = list(program_findings("notify", program.format(tmp_path), path=str(tmp_path)))
+
+    assert levels(findings) == [level]
+
+
+@pytest.mark.parametrize(
+    ("mode", "level"), [(0o755, "ok"), (0o700, "ok"), (0o775, "fail"), (0o757, "fail")]
+)
+def test_a_directory_of_programs_is_for_its_owner_to_change(
+    tmp_path: Path, mode: int, level: str
+) -> None:
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    directory.chmod(mode)
+
+    assert levels(directory_findings(directory)) == [level]
+
+
+def test_a_directory_of_programs_that_is_none_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = [*directory_findings(tmp_path / "file"), *directory_findings(tmp_path / "gone")]
+
+    assert levels(found) == ["fail", "fail"]
 
 
 # Directories ----------------------------------------------------------------------------------
@@ -361,7 +428,9 @@ def test_a_running_daemon_is_seen(run: Run, state: Path) -> None:
 
     daemon = [each for each in json.loads(out)["checks"] if each["check"] == "daemon"]
     message = f"runs on {state}, pid {os.getpid()}"
-    assert [{"level": "ok", "check": "daemon", "message": message, "advice": None}] == daemon
+    assert [
+        {"level": "ok", "check": "daemon", "message": message, "advice": None, "details": None}
+    ] == daemon
 
 
 def test_what_fails_ends_with_1_and_says_what_to_do(run: Run, state: Path) -> None:

@@ -139,6 +139,19 @@ def test_the_json_of_plugins_has_the_traceback_and_what_is_kept_out(
     assert document["disabled"] == ["unwanted"]
 
 
+def test_doctor_names_the_culprit_with_its_traceback_and_fails(run: Run, site: Site) -> None:
+    site.install("broken", BROKEN)
+
+    code, out, _ = run("doctor")
+    _, document, _ = run("doctor", "--json")
+    details = [each["details"] for each in json.loads(document)["checks"] if each["details"]]
+
+    assert code == 1
+    assert "broken of broken cannot be used" in out
+    assert f'File "{site.path}/broken.py", line 3, in prepare' in out
+    assert len(details) == 1
+
+
 def test_executors_are_listed_also_one_that_is_switched_off(
     run: Run, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

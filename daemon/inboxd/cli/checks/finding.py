@@ -27,6 +27,8 @@ class Finding:
     message: str
     #: What to do about it; None when there is nothing to do.
     advice: str | None = None
+    #: More lines for who has to mend it, as a traceback; None when there are none.
+    details: str | None = None
 
 
 def good(check: str, message: str) -> Finding:
@@ -39,6 +41,6 @@ def warned(check: str, message: str, advice: str) -> Finding:
     return Finding(level=Level.WARN, check=check, message=message, advice=advice)
 
 
-def failed(check: str, message: str, advice: str) -> Finding:
+def failed(check: str, message: str, advice: str, *, details: str | None = None) -> Finding:
     """Return the finding that something does not work, or is not safe."""
-    return Finding(level=Level.FAIL, check=check, message=message, advice=advice)
+    return Finding(level=Level.FAIL, check=check, message=message, advice=advice, details=details)

@@ -20,6 +20,9 @@ __all__ = ["check_plugins", "check_sqlite", "check_versions", "plugin_findings"]
 _WAL_RESET_FIRST = (3, 7, 0)
 _WAL_RESET_LAST = (3, 51, 2)
 
+#: Loading a plugin takes a few milliseconds, unless it imports a large library.
+_SLOW_SECONDS = 1.0
+
 
 def check_versions(versions: Mapping[str, str]) -> Iterator[Finding]:
     """Say which versions are installed; `versions` as `inboxd version` prints them."""
@@ -57,6 +60,8 @@ def check_plugins(settings: Settings, plugins: Plugins) -> Iterator[Finding]:
     known, is_complete = known_executors(plugins)
     for problem in unknown_executor_settings(settings, known, is_complete=is_complete):
         yield failed("configuration", problem, "mend its name, or take it out")
+    for problem in plugins.problems:
+        yield failed("configuration", problem, "mend it; until then the daemon does not start")
     off = [name for name, each in settings.executors.items() if not each.enabled and name in known]
     yield from plugin_findings(plugins, switched_off=off)
 
@@ -65,11 +70,23 @@ def plugin_findings(plugins: Plugins, *, switched_off: Iterable[str]) -> Iterato
     """Say which plugins are broken and what the others offer."""
     for broken in plugins.broken:
         distribution = f" of {escaped(broken.distribution)}" if broken.distribution else ""
+        what = "has a part that cannot be used" if broken.is_part else "cannot be used"
         yield failed(
             "plugins",
-            f"{escaped(broken.name)}{distribution} cannot be used: {escaped(broken.reason)}",
+            f"{escaped(broken.name)}{distribution} {what}: {escaped(broken.reason)}",
             "update or uninstall its distribution, or name it in [plugins] disable",
+            details=None
+            if broken.traceback is None
+            else escaped(broken.traceback, keep_newlines=True),
         )
+    for plugin in plugins.loaded:
+        if plugin.seconds > _SLOW_SECONDS:
+            yield warned(
+                "plugins",
+                f"{escaped(plugin.name)} of {escaped(plugin.distribution)} took"
+                f" {plugin.seconds:.1f} s to load, at each start and for each `inboxd validate`",
+                "its author can import what is slow where it is first needed",
+            )
     names = ", ".join(escaped(name) for name in sorted(plugins.executors))
     if names:
         yield good("executors", names)
