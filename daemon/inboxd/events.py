@@ -20,6 +20,7 @@ __all__ = [
     "FileTaken",
     "Listener",
     "TaskFailed",
+    "TaskProgress",
     "TreeEnded",
 ]
 
@@ -68,6 +69,19 @@ class TaskFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskProgress:
+    """A running attempt said how far it is; of each the newest, once a second at the most."""
+
+    tree_id: str
+    task_id: str
+    attempt: int
+    #: 0 to 1; None: not known.
+    fraction: float | None
+    #: For people, bounded; may hold any character.
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TreeEnded:
     """Every task of a tree has ended."""
 
@@ -92,7 +106,7 @@ class DrainBegan:
     seconds: float | None
 
 
-Event: TypeAlias = FileTaken | FileRejected | TaskFailed | TreeEnded | DrainBegan
+Event: TypeAlias = FileTaken | FileRejected | TaskFailed | TaskProgress | TreeEnded | DrainBegan
 
 #: Is told events, from any thread; must return at once and never raise.
 Listener: TypeAlias = Callable[[Event], None]

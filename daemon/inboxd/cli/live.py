@@ -22,7 +22,7 @@ from inboxd.cli.render.event_lines import event_lines, last_lines
 from inboxd.cli.render.live_screen import Tally, live_screen, rows_for, summary_line
 from inboxd.clock import SystemClock
 from inboxd.errors import InboxdError, StoreError
-from inboxd.events import DrainBegan, FileRejected, FileTaken, TreeEnded
+from inboxd.events import DrainBegan, FileRejected, FileTaken, TaskProgress, TreeEnded
 from inboxd.logs import PlainFormatter
 from inboxd.store.reader import StoreReader
 from inboxd.store.views import Overview
@@ -48,6 +48,9 @@ _IDLE_SECONDS = 5.0
 
 #: Events that wait to be shown; of more the oldest are only counted.
 _MOST_WAITING = 2_000
+
+#: Running tasks whose progress is kept; the screen shows the ten that began first.
+_MOST_PROGRESS = 10_000
 
 #: Open trees are counted up to here at each refresh: about 3 ms.
 _MOST_OPEN = 10_000
@@ -95,6 +98,8 @@ class LiveView:
         self._events: deque[Event] = deque(maxlen=_MOST_WAITING)
         self._records: deque[Text] = deque(maxlen=_MOST_WAITING)
         self._tally = Tally()
+        #: The newest of each running task, by the ids of tree and task.
+        self._progress: dict[tuple[str, str], TaskProgress] = {}
         self._stopping = False
         #: Why the store cannot be read now.
         self._problem: str | None = None
@@ -120,6 +125,11 @@ class LiveView:
     def note(self, event: Event) -> None:
         """Take an event, from any thread; returns at once and never raises."""
         with self._lock:
+            if isinstance(event, TaskProgress):
+                if len(self._progress) >= _MOST_PROGRESS:
+                    self._progress.pop(next(iter(self._progress)))
+                self._progress[event.tree_id, event.task_id] = event
+                return  # shown when the screen is drawn anew, twice a second while tasks run
             self._events.append(event)
             self._tally = _tallied(self._tally, event)
             if isinstance(event, DrainBegan):
@@ -167,6 +177,7 @@ class LiveView:
             self._events.clear()
             self._records.clear()
             stopping = self._stopping
+            progress = dict(self._progress)
         now = self._clock.now_micros()
         trees, tasks = rows_for(self._console.height)
         try:
@@ -192,6 +203,7 @@ class LiveView:
             now=now,
             trees=trees,
             tasks=tasks,
+            progress=progress,
         )
         live.update(screen, refresh=True)
         return overview

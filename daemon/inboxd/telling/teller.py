@@ -14,12 +14,13 @@ from inboxd.running.paths import remove_tree_directory_if_empty
 from inboxd.scheduling.turn import TurnListener
 from inboxd.store.outcomes import RequeuedTask
 from inboxd.task import TaskError, TaskStatus
+from inboxd.telling.progress_log import ProgressLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from inboxd.events import Event, Listener
+    from inboxd.events import Event, Listener, TaskProgress
     from inboxd.running.attempt import Attempt
     from inboxd.scheduling.turn import EndedTree
     from inboxd.store.outcomes import AttemptEnd
@@ -50,6 +51,7 @@ class Teller(TurnListener):
         self.executors_wanted: Callable[[Collection[str]], None] = _nobody
         #: Called when trees ended whose result files are owed.
         self.results_owed: Callable[[], None] = _nothing
+        self._progress_log = ProgressLog()
         #: In this run: trees that failed or were cancelled, and files that were rejected.
         self.bad_endings = 0
 
@@ -73,6 +75,11 @@ class Teller(TurnListener):
     def executors_missed(self, executors: Collection[str]) -> None:
         """Have it asked whether a plugin makes these executors."""
         self.executors_wanted(executors)
+
+    def tell_progress(self, event: TaskProgress) -> None:
+        """Tell what a running attempt says of its progress; from any thread."""
+        self._progress_log.note(event)
+        self._tell(event)
 
     def tell_file(self, event: Event) -> None:
         """Tell of a file that was taken or rejected."""

@@ -10,7 +10,14 @@ from rich.text import Text
 
 from inboxd.cli.render.console import STATUS_STYLES
 from inboxd.cli.render.tables import tree_label
-from inboxd.events import DrainBegan, FileRejected, FileTaken, TaskFailed, TreeEnded
+from inboxd.events import (
+    DrainBegan,
+    FileRejected,
+    FileTaken,
+    TaskFailed,
+    TaskProgress,
+    TreeEnded,
+)
 from inboxd.names import display_file_name, escaped
 from inboxd.running.paths import attempt_files
 from inboxd.store.reasons import duration_text
@@ -38,6 +45,7 @@ _MORE = {
     FileTaken: "files taken",
     FileRejected: "files rejected",
     TaskFailed: "attempts failed",
+    TaskProgress: "attempts went on",
     TreeEnded: "trees ended",
     DrainBegan: "stops",
 }
@@ -108,6 +116,8 @@ def _lines(
             lines = [escaped(line) for line in log_tail(event)]
             if len(lines) > 1 or (lines and lines[0] not in escaped(event.message)):
                 yield from (Text(f"    {line}", "dim") for line in lines)
+        case TaskProgress():
+            return  # stands beside the running task
         case TreeEnded():
             yield _ended(event)
         case DrainBegan():

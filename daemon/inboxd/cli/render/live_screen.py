@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -16,8 +17,11 @@ from inboxd.cli.render.tables import tree_label
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
+    from inboxd.events import TaskProgress
     from inboxd.store.views import Overview
 
 __all__ = ["Tally", "live_screen", "rows_for", "summary_line"]
@@ -57,6 +61,7 @@ def live_screen(
     now: int,
     trees: int,
     tasks: int,
+    progress: Mapping[tuple[str, str], TaskProgress] = MappingProxyType({}),
 ) -> RenderableType:
     """
     Return the screen.
@@ -69,6 +74,7 @@ def live_screen(
         now: microseconds since 1970, UTC.
         trees: at most so many are shown.
         tasks: at most so many running ones are shown.
+        progress: the newest of running tasks, by the ids of tree and task.
     """
     parts: list[RenderableType] = [_heading(overview, tally, inbox=inbox, stopping=stopping)]
     shown = overview.trees[:trees]
@@ -78,7 +84,7 @@ def live_screen(
         parts.append(Text(f"  … and {overview.open_trees - len(shown):,} more trees", "dim"))
     running = overview.running_tasks[:tasks]
     if running:
-        parts.append(_running(overview, tasks, now))
+        parts.append(_running(overview, tasks, now, progress))
     if overview.running > len(running):
         parts.append(Text(f"  … and {overview.running - len(running):,} more running", "dim"))
     return Group(*parts)
@@ -138,19 +144,30 @@ def _trees(overview: Overview, most: int, now: int) -> Table:
     return grid
 
 
-def _running(overview: Overview, most: int, now: int) -> Table:
+def _running(
+    overview: Overview, most: int, now: int, progress: Mapping[tuple[str, str], TaskProgress]
+) -> Table:
     grid = _grid()
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=40)
     for task in overview.running_tasks[:most]:
         grid.add_row(
             foreign(task.task_id, "cyan"),
             tree_label(task.tree_name, task.file_name, task.tree_id),
             time_between(task.started_at, None, now),
             Text(f"attempt {task.attempt}" if task.attempt > 1 else "", "yellow"),
+            _progress_text(progress.get((task.tree_id, task.task_id)), task.attempt),
         )
     return grid
+
+
+def _progress_text(progress: TaskProgress | None, attempt: int) -> Text:
+    if progress is None or progress.attempt != attempt:
+        return Text("")
+    percent = "" if progress.fraction is None else f"{progress.fraction:.0%}"
+    return Text(f"{percent} {escaped(progress.message)}".strip(), "cyan")
 
 
 def _grid() -> Table:
