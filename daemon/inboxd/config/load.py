@@ -12,6 +12,7 @@ from inboxd.config.files import files_of, read_layer
 from inboxd.config.keys import KEYS
 from inboxd.config.layers import Layer, merged
 from inboxd.config.paths import absolute, default_config_file, default_state_directory
+from inboxd.config.programs import with_absolute_paths
 from inboxd.config.settings import (
     ExecutorSettings,
     InboxSettings,
@@ -121,7 +122,7 @@ def _settings_of(
                 values[key.section][key.field] = checked_value(key, written, environ)
             except ValueError as error:
                 problems.append(f"{written.origin}: {error}")
-    executors = _executors_of(layer, problems)
+    executors = _executors_of(layer, environ, problems)
 
     state: Path = values["state"].setdefault("path", default_state_directory(environ))
     values["inbox"].setdefault("path", state / "inbox")
@@ -143,7 +144,9 @@ def _settings_of(
     )
 
 
-def _executors_of(layer: Layer, problems: list[str]) -> dict[str, ExecutorSettings]:
+def _executors_of(
+    layer: Layer, environ: Mapping[str, str], problems: list[str]
+) -> dict[str, ExecutorSettings]:
     """Return the tables `[executors.NAME]`, after adding to *problems* what is wrong."""
     executors: dict[str, ExecutorSettings] = {}
     for section, name in sorted(layer.tables):
@@ -152,6 +155,9 @@ def _executors_of(layer: Layer, problems: list[str]) -> dict[str, ExecutorSettin
         table = {key: one for (owner, key), one in layer.executors.items() if owner == name}
         enabled = table.pop("enabled", None)
         options = {key: option_of(one) for key, one in table.items()}
+        if "argv" in options:
+            bases = {key: one.base for key, one in table.items()}
+            options = with_absolute_paths(options, bases, environ)
         try:
             is_on = True if enabled is None else flag_of(enabled)
             executors[name] = ExecutorSettings(enabled=is_on, options=options)

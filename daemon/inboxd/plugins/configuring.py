@@ -136,10 +136,19 @@ def _table(candidate: Candidate) -> str:
 
 
 def _plugin_options(candidate: Candidate, settings: Settings) -> Mapping[str, Any]:
-    """Return what a plugin's table holds; the built-in `notify` has a section of its own."""
+    """Return what a plugin's table holds; built-in ones have sections of their own."""
     if _table(candidate) == "notify":
         section = getattr(settings, "notify", None)
         if section is not None and is_dataclass(section) and not isinstance(section, type):
             return asdict(section)
+    if candidate.is_ours and candidate.name == "programs":
+        return {
+            "directory": settings.plugins.directory,
+            "executors": {
+                name: one.options
+                for name, one in settings.executors.items()
+                if "argv" in one.options
+            },
+        }
     tables: Mapping[str, Mapping[str, Any]] = getattr(settings.plugins, "options", {})
     return tables.get(candidate.name, {})

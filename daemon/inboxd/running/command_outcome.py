@@ -11,7 +11,14 @@ from inboxd.names import escaped
 from inboxd.running.outcomes import result_too_large
 from inboxd.task import Completed, Failed, Outcome, TaskError, TaskErrorCode
 
-__all__ = ["CommandEnd", "command_outcome", "command_result", "tail_bytes"]
+__all__ = [
+    "EXIT_NO_RETRY",
+    "CommandEnd",
+    "command_outcome",
+    "command_result",
+    "ending_error",
+    "tail_bytes",
+]
 
 #: sysexits(3) calls it EX_DATAERR: the data is wrong, and will be the next time.
 EXIT_NO_RETRY = 65
@@ -60,7 +67,9 @@ def command_outcome(end: CommandEnd, *, max_result_bytes: int) -> Outcome:
     """Return the outcome of a command that ended by itself, or by a signal that we did not send."""
     if end.status != 0:
         return Failed(
-            error=_error(end), retryable=end.status != EXIT_NO_RETRY, result=command_result(end)
+            error=ending_error(end),
+            retryable=end.status != EXIT_NO_RETRY,
+            result=command_result(end),
         )
     if end.oversize is not None:
         failed = result_too_large(end.oversize, max_result_bytes)
@@ -105,7 +114,8 @@ def _outcome_of_document(end: CommandEnd, document: bytes, max_result_bytes: int
     return Completed(result=result)
 
 
-def _error(end: CommandEnd) -> TaskError:
+def ending_error(end: CommandEnd) -> TaskError:
+    """Return the error of a command whose exit status is not 0."""
     if end.status is None:
         return TaskError(
             code=TaskErrorCode.EXCEPTION,

@@ -1,0 +1,217 @@
+"""
+What a program says on stdout by the line protocol (docs/reference/executor-protocol.md, ADR 0020).
+
+A line that begins with `{` is read, every other one is output like that of any command.
+All of it is bounded: a line by the largest result, the lines of one look by a number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from inboxd.durations import duration_seconds
+from inboxd.names import escaped
+from inboxd.running.logs import Dropped, log_pieces
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ProgramError", "ProgramLines"]
+
+#: Lines that may be of the protocol; `^` is after every newline.
+_LINE = re.compile(rb"^[ \t\r]*\{[^\n]*", re.MULTILINE)
+#: The rest of the line that carries the largest result.
+_FRAME_BYTES = 64 * 1024
+#: Lines of the protocol that are read at one look, once a second: more than that is no progress
+#: for people. A tenth of a second's work.
+MOST_LINES_A_LOOK = 50_000
+#: Bytes that are read at one look while it runs.
+_LOOK_BYTES = 8 * 1024 * 1024
+_SHOWN_CHARACTERS = 80
+#: Ten years: further ahead is a slip of the pen.
+_LONGEST_RETRY_SECONDS = 10 * 365 * 86400.0
+
+
+class ProgramError(msgspec.Struct, frozen=True, kw_only=True):
+    """What an `error` line says."""
+
+    message: str
+    retryable: bool = True
+    #: Seconds; None: as the task's `retry` says.
+    retry_after_seconds: float | None = None
+
+
+class _Line(msgspec.Struct):
+    """The members of a line that mean something; others are left alone."""
+
+    progress: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    message: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decoder = msgspec.json.Decoder(_Line)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class ProgramLines:
+    """Reads the lines of one attempt as its output grows; the newest of what they said."""
+
+    __slots__ = (
+        "_is_skipping",
+        "_lines",
+        "_longest",
+        "_max_result_bytes",
+        "_position",
+        "_tail",
+        "dropped",
+        "error",
+        "has_too_many_lines",
+        "oversize",
+        "progress",
+        "result",
+        "results",
+        "unreadable",
+    )
+
+    def __init__(self, *, max_result_bytes: int) -> None:
+        self._max_result_bytes = max_result_bytes
+        self._longest = max_result_bytes + _FRAME_BYTES
+        self._position = 0
+        #: The beginning of a line whose end has not come.
+        self._tail = bytearray()
+        #: The line that is being written is not wanted.
+        self._is_skipping = False
+        self._lines = 0
+        #: The fraction and the message of the newest line of progress, as they were given.
+        self.progress: tuple[object, object] | None = None
+        #: The first error.
+        self.error: ProgramError | None = None
+        #: The first result, without blanks and with each key once; how many there were.
+        self.result: bytes | None = None
+        self.results = 0
+        #: The size of a result, or of a line, that is over its bound.
+        self.oversize: int | None = None
+        #: The first line that begins with `{` and is no JSON, for people.
+        self.unreadable: str | None = None
+        #: Bytes that were dropped before they were read.
+        self.dropped = 0
+        self.has_too_many_lines = False
+
+    def look(self, path: Path | str, *, is_over: bool = False) -> None:
+        """
+        Read what was added to a file since the last look.
+
+        Args:
+            path: of the attempt's stdout.
+            is_over: nothing more comes; what is there is read to its end, the last line too.
+        """
+        self._lines = 0
+        end = None if is_over else self._position + _LOOK_BYTES
+        for piece in log_pieces(path, start=self._position, end=end):
+            if isinstance(piece, Dropped):
+                self._position += piece.size
+                self.dropped += piece.size
+                self._tail.clear()
+                self._is_skipping = True
+            else:
+                self._position += len(piece)
+                self._feed(piece)
+        if is_over and not self._is_skipping:
+            self._line(bytes(self._tail))
+
+    def _feed(self, piece: bytes) -> None:
+        first = piece.find(b"\n")
+        if first < 0:
+            self._lengthen(piece)
+            return
+        self._lengthen(piece[:first])
+        if not self._is_skipping:
+            self._line(bytes(self._tail))
+        self._tail.clear()
+        self._is_skipping = False
+        last = piece.rfind(b"\n") + 1
+        for match in _LINE.finditer(piece, first + 1, last):
+            self._line(match.group())
+        self._lengthen(piece[last:])
+
+    def _lengthen(self, part: bytes) -> None:
+        """Add to the line that is being written, as long as it may be one of the protocol."""
+        if self._is_skipping:
+            return
+        self._tail += part
+        if len(self._tail) > self._longest:
+            if self._tail[:_FRAME_BYTES].lstrip(b" \t\r").startswith(b"{"):
+                self.oversize = self.oversize or len(self._tail)
+            self._skip()
+        elif self._tail and not _is_candidate(self._tail[:_FRAME_BYTES]):
+            self._skip()
+
+    def _skip(self) -> None:
+        self._tail.clear()
+        self._is_skipping = True
+
+    def _line(self, line: bytes) -> None:
+        if not _is_candidate(line) or not line.strip():
+            return
+        if self._lines >= MOST_LINES_A_LOOK:
+            self.has_too_many_lines = True
+            return
+        self._lines += 1
+        if len(line) > self._longest:
+            self.oversize = self.oversize or len(line)
+            return
+        try:
+            said = _decoder.decode(line)
+            if said.progress is not msgspec.UNSET:
+                self.progress = (_value(said.progress), _value(said.message))
+            if said.error is not msgspec.UNSET and self.error is None:
+                self.error = _error_of(_value(said.error))
+            if said.result is not msgspec.UNSET:
+                self._take_result(said.result)
+        except _UNREADABLE:
+            if self.unreadable is None:
+                self.unreadable = escaped(line[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
+
+    def _take_result(self, raw: msgspec.Raw) -> None:
+        result = msgspec.json.encode(msgspec.json.decode(raw))
+        self.results += 1
+        if len(result) > self._max_result_bytes:
+            self.oversize = self.oversize or len(result)
+        elif self.result is None:
+            self.result = result
+
+
+def _is_candidate(line: bytes | bytearray) -> bool:
+    """Return whether a line, or its beginning, may be one of the protocol."""
+    start = line.lstrip(b" \t\r")
+    return not start or start.startswith(b"{")
+
+
+def _value(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
+    return None if isinstance(raw, msgspec.UnsetType) else msgspec.json.decode(raw)
+
+
+def _error_of(value: Any) -> ProgramError:
+    """Return what an error line says; a bare text is its message, an odd `retry` is true."""
+    if not isinstance(value, dict):
+        return ProgramError(message=_text(value))
+    message = _text(value.get("message"))
+    retry: Any = value.get("retry", True)
+    if retry is False:
+        return ProgramError(message=message, retryable=False)
+    seconds = None
+    if isinstance(retry, int | float | str) and not isinstance(retry, bool):
+        seconds = duration_seconds(retry)
+    if seconds is not None:
+        seconds = min(seconds, _LONGEST_RETRY_SECONDS)
+    return ProgramError(message=message, retry_after_seconds=seconds)
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return "the program gave no message"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
