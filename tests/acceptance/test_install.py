@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..docs.pages import ROOT, page
 from .real_daemon import wait_until
 from .wheels import executor_module, make_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..docs.pages import Block
     from .conftest import MakeDaemon
 
-ROOT = Path(__file__).parents[2]
+PAGE = page(ROOT / "docs" / "how-to" / "install-plugins.md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,11 @@ def environment(bare: Environment) -> Environment:
     for wheel in bare.wheels.glob("*.whl"):
         wheel.unlink()
     command = [str(bare.python), "-I", "-m", "pip", "uninstall", "--yes", "--quiet"]
-    subprocess.run([*command, "greeter", "breaker", "MarkupSafe"], check=True, capture_output=True)
+    subprocess.run(
+        [*command, "greeter", "inboxd-greeter", "breaker", "MarkupSafe"],
+        check=True,
+        capture_output=True,
+    )
     return bare
 
 
@@ -238,3 +246,40 @@ def test_a_pip_where_the_person_happens_to_be_is_not_run(environment: Environmen
     trap.unlink()
 
     assert "trapped" not in done.stderr
+
+
+def test_the_page_on_installing_is_followed_word_by_word(environment: Environment) -> None:
+    source = {"inboxd_greeter.py": executor_module("greet", "hello")}
+    blocks = iter(PAGE.blocks("sh", "text"))
+    wanted: list[tuple[str, str]] = []
+    printed: list[tuple[str, str]] = []
+    for version, block in zip(("1.0", "1.0", "1.1", "1.1"), _commands(blocks), strict=True):
+        if not any(version in wheel.name for wheel in environment.wheels.iterdir()):
+            make_wheel(
+                environment.wheels, "inboxd_greeter", version, source,
+                plugin="greeter = inboxd_greeter", title="inboxd-greeter",
+            )  # fmt: skip
+        command, said = block
+        done = environment.run(*command.split()[1:])
+        assert done.returncode == 0, done.stderr
+        if said:
+            wanted.append(block)
+            printed.append((command, done.stdout))
+
+    assert printed == wanted
+    assert len(wanted) == 3
+
+
+def _commands(blocks: Iterator[Block]) -> Iterator[tuple[str, str]]:
+    """Yield each command of the page with what it prints, "" where the page does not say."""
+    command = None
+    for block in blocks:
+        if block.language == "sh":
+            if command is not None:
+                yield command, ""
+            command = block.text.strip()
+        elif command is not None:
+            yield command, block.text
+            command = None
+    if command is not None:
+        yield command, ""

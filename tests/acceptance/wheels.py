@@ -40,6 +40,7 @@ def make_wheel(
     modules: Mapping[str, str],
     *,
     plugin: str | None = None,
+    title: str | None = None,
     requires: Sequence[str] = (),
 ) -> Path:
     """
@@ -50,18 +51,20 @@ def make_wheel(
         name: of the distribution, letters and underscores.
         version: of it.
         modules: source by path in the wheel.
-        plugin: the module that its one entry point leads to.
+        plugin: its one entry point, `name = module`; the module alone where both are the same.
+        title: the name as its metadata writes it; None: as *name*.
         requires: what it depends on.
     """
     info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata = f"Metadata-Version: 2.1\nName: {title or name}\nVersion: {version}\n"
     files = {
         **modules,
         f"{info}/METADATA": metadata + "".join(f"Requires-Dist: {one}\n" for one in requires),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     if plugin is not None:
-        files[f"{info}/entry_points.txt"] = f"[inboxd]\n{plugin} = {plugin}\n"
+        point = plugin if "=" in plugin else f"{plugin} = {plugin}"
+        files[f"{info}/entry_points.txt"] = f"[inboxd]\n{point}\n"
     files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
     wheel = directory / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:

@@ -81,6 +81,8 @@ def keys(value: Any) -> Any:
         ("`inboxd show TREE --json`", ["show", "@", "--json"]),
         ("`inboxd show TREE/TASK --json`", ["show", "@/load", "--json"]),
         ("`inboxd tree TREE --json`", ["tree", "@", "--json"]),
+        ("`inboxd executors --json`", ["executors", "--json"]),
+        ("`inboxd executors NAME --json`", ["executors", "noop", "--json"]),
     ],
 )
 def test_an_example_has_the_keys_that_its_verb_prints(
@@ -95,3 +97,25 @@ def test_an_example_has_the_keys_that_its_verb_prints(
     assert code == 0
     assert keys(printed) == keys(example)
     assert list(printed) == list(example)
+
+
+def test_the_example_of_plugins_has_the_keys_that_the_verb_prints(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = state / "site"
+    info = site / "shrink-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "shrink.py").write_text("import a_library_that_is_not_there")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shrink\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[inboxd]\nshrink = shrink\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("INBOXD_PLUGINS__DISABLE", '["noop"]')
+    section = PAGE.text.split("## `inboxd plugins --json`\n", 1)[1].split("\n## ", 1)[0]
+    example = json.loads(section.split("```json\n", 1)[1].split("```", 1)[0])
+
+    run_command_line(["plugins", "--json", "--state", str(state)])
+    printed = json.loads(capfd.readouterr().out)
+
+    assert list(printed) == list(example)
+    for kind in ("plugins", "broken"):
+        assert list(printed[kind][0]) == list(example[kind][0])

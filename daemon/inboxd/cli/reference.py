@@ -62,10 +62,11 @@ _JSON_FORMS = """\
   "queued": true}`.
 - `config show`: `{"files": [...], "settings": {section: {key: value}}}`; values as in TOML.
 - `config check`: `{"valid", "files": [...], "problems": [...]}`.
-- `doctor`: `{"good", "checks": [{"level", "check", "message", "advice"}, ...]}`; `level` is `ok`,
-  `warn` or `fail`, `advice` may be null.
+- `doctor`: `{"good", "checks": [{"level", "check", "message", "advice", "details"}, ...]}`; `level`
+  is `ok`, `warn` or `fail`; `advice` and `details`, a traceback, may be null.
 - `version`: `{"inboxd": "...", "python": "...", "sqlite": "...", ...}`.
 - `schema`: the JSON Schema itself.
+- `plugins`, `executors`, `install` and `uninstall`: see [JSON output](json-output.md).
 """
 
 #: The width of a page: help is wrapped to it, wherever it is rendered.
@@ -83,6 +84,7 @@ def help_texts(verb: str) -> Iterator[tuple[str, str]]:
 def render() -> str:
     """Return `docs/reference/cli.md`."""
     parts = [_HEAD]
+    cli.leave_out_plugins()
     texts = [("inboxd", cli.get_help(_context("inboxd", cli, None)))]
     texts += [text for verb in VERBS for text in help_texts(verb)]
     parts += [f"## `{name}`\n\n```text\n{text}\n```\n" for name, text in texts]

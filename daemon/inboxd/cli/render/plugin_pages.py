@@ -70,7 +70,7 @@ def print_page(plugins: Plugins, settings: Settings) -> None:
             foreign(plugin.name),
             foreign(_origin(plugin.distribution)),
             f"{plugin.seconds:.3f} s",
-            foreign(_brought(plugin, off) or "nothing"),
+            foreign(_brought(plugin, off) or "nothing, as it is set up"),
         )
     print_plainly(console, table)
     for broken in plugins.broken:
@@ -101,7 +101,7 @@ def _brought(plugin: LoadedPlugin, off: set[str]) -> str:
     """Return `executors a, b (switched off); files .yaml; hooks tree_ended; verbs`."""
     executors = [f"{name} (switched off)" if name in off else name for name in plugin.executors]
     # What its executors, suffixes and verbs come by is not told twice.
-    told = {"inboxd_executors", "inboxd_file_suffixes", _COMMANDS}
+    told = {"inboxd_executors", "inboxd_file_suffixes", "inboxd_configure", _COMMANDS}
     hooks = [name.removeprefix("inboxd_") for name in plugin.hooks if name not in told]
     parts = [
         ("executors" if len(executors) > 1 else "executor", executors),
