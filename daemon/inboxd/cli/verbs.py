@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inboxd.cli.output import note
+from inboxd.errors import InboxdError
 from inboxd.names import did_you_mean, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from inboxd.cli.added_verbs import AddedVerbs
 
 __all__ = ["VERBS", "Verbs"]
 
@@ -36,16 +40,20 @@ VERBS: dict[str, tuple[str, str]] = {
 
 
 class Verbs(click.Group):
-    """The group of all verbs."""
+    """The group of all verbs: inboxd's own, and those that plugins add."""
+
+    _found: AddedVerbs | None = None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs in the order in which a newcomer meets them."""
-        return list(VERBS)
+        """Return the verbs in the order in which a newcomer meets them, then those of plugins."""
+        added = self._added()
+        return [*VERBS, *sorted({} if added is None else added.commands)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the verb's module and return its command; None for a verb that is none."""
         if cmd_name not in VERBS:
-            return None
+            added = self._added()
+            return None if added is None else added.commands.get(cmd_name)
         module = importlib.import_module(f"inboxd.cli.{VERBS[cmd_name][0]}")
         command: click.Command = module.command
         return command
@@ -55,13 +63,65 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; for one that is none say which is near."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], VERBS)
+            added = self._added()
+            commands = {} if added is None else added.commands
+            if args[0] in commands:
+                return args[0], commands[args[0]], args[1:]
+            _tell(added)
+            hint = did_you_mean(args[0], [*VERBS, *commands])
             what = f'no verb "{escaped(args[0])}"'
             raise click.UsageError(f"{what}; {hint}" if hint else what, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of verbs without importing any."""
+        """Write the list of verbs without importing any of inboxd's own."""
         rows: Sequence[tuple[str, str]] = [(verb, text) for verb, (_, text) in VERBS.items()]
         with formatter.section("Verbs"):
             formatter.write_dl(rows)
+        added = self._added()
+        if added is not None and added.commands:
+            with formatter.section("Verbs of plugins"):
+                formatter.write_dl(
+                    [
+                        (escaped(name), escaped(command.get_short_help_str(limit=80)))
+                        for name, command in sorted(added.commands.items())
+                    ]
+                )
+        _tell(added)
+
+    def leave_out_plugins(self) -> None:
+        """Have no verbs but inboxd's own, whatever is installed."""
+        from inboxd.cli.added_verbs import AddedVerbs  # not for our own verbs
+
+        self._found = AddedVerbs()
+
+    def _added(self) -> AddedVerbs | None:
+        """Return the verbs of plugins, which are looked for once; None where none is installed."""
+        if self._found is None and _are_plugins_installed():
+            from inboxd.cli.added_verbs import AddedVerbs, added_verbs  # not for our own verbs
+            from inboxd.cli.options import Where  # the same
+
+            try:
+                self._found = added_verbs(Where(config=None, state=None).settings(), VERBS)
+            except InboxdError as error:
+                self._found = AddedVerbs(
+                    problems=[f"verbs of plugins cannot be looked for: {error}"]
+                )
+        return self._found
+
+
+def _are_plugins_installed() -> bool:
+    """Whether there are plugins besides inboxd's own; a look that costs few milliseconds."""
+    from importlib.metadata import entry_points  # not for our own verbs
+
+    try:
+        return any(
+            one.dist is None or one.dist.name != "inboxd" for one in entry_points(group="inboxd")
+        )
+    except Exception:  # a list that cannot be read: who looks closer says which
+        return True
+
+
+def _tell(added: AddedVerbs | None) -> None:
+    for problem in () if added is None else added.problems:
+        note(f"inboxd: {problem}")

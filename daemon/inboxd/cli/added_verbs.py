@@ -1,0 +1,104 @@
+"""
+The verbs that plugins add (`inboxd_commands`); looked for only when a verb is not inboxd's own.
+
+Each plugin adds to a group of its own, within a time limit: what one does wrong costs its verbs, is
+said in one line, and breaks nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from inboxd.names import escaped
+from inboxd.plugins.failures import said
+from inboxd.plugins.installed import installed_plugins
+from inboxd.plugins.limited import within
+from inboxd.plugins.manager import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from inboxd.config.settings import Settings
+    from inboxd.plugins.hooks import Implementation
+    from inboxd.plugins.loaded import Plugins
+
+__all__ = ["AddedVerbs", "added_verbs", "verbs_of"]
+
+_HOOK = "inboxd_commands"
+
+#: A person waits for this: for the import of one plugin, and for its verbs.
+_LIMIT_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class AddedVerbs:
+    """The verbs, by their names, and what is wrong with others: a sentence each."""
+
+    commands: dict[str, click.Command] = field(default_factory=dict[str, click.Command])
+    #: The plugin that adds each verb.
+    plugins: dict[str, str] = field(default_factory=dict[str, str])
+    problems: list[str] = field(default_factory=list[str])
+
+
+def added_verbs(settings: Settings, own: Collection[str]) -> AddedVerbs:
+    """
+    Return the verbs of the plugins that are installed besides inboxd's own.
+
+    Args:
+        settings: of these `[plugins]`.
+        own: the verbs that are there; no plugin replaces one.
+    """
+    found, broken = installed_plugins()
+    strangers = [one.entry_point for one in found if not one.is_ours]
+    if not strangers and not broken:
+        return AddedVerbs()
+    plugins = load_plugins(settings, installed=strangers, limit_seconds=_LIMIT_SECONDS)
+    verbs = verbs_of(plugins, own)
+    verbs.problems[:0] = [
+        f"plugin {escaped(one.name)} ({escaped(one.distribution)}) is not used: {one.reason}"
+        for one in (*broken, *plugins.broken)
+    ]
+    return verbs
+
+
+def verbs_of(plugins: Plugins, own: Collection[str]) -> AddedVerbs:
+    """Return the verbs of plugins that are loaded; see `added_verbs`."""
+    verbs = AddedVerbs()
+    twice: dict[str, list[str]] = {}
+    for one in plugins.hooks.implementations(_HOOK):
+        who = f"plugin {escaped(one.plugin)} ({escaped(one.distribution)})"
+        try:
+            commands = within(_LIMIT_SECONDS, lambda: _commands_of(one))  # noqa: B023 - called now
+        except BaseException as error:  # the door of one plugin: SystemExit too
+            verbs.problems.append(f"{who}: {_HOOK}() failed: {said(error)}")
+            continue
+        for name, command in commands.items():
+            if name in own:
+                verbs.problems.append(f'{who}: the verb "{escaped(name)}" is inboxd\'s own')
+            elif name in verbs.plugins:
+                twice.setdefault(name, [verbs.plugins[name]]).append(one.plugin)
+            else:
+                verbs.commands[name] = command
+                verbs.plugins[name] = one.plugin
+    for name, owners in twice.items():
+        del verbs.commands[name], verbs.plugins[name]
+        verbs.problems.append(
+            f'the verb "{escaped(name)}" is added by the plugins {" and ".join(owners)};'
+            " neither is used: uninstall one"
+        )
+    return verbs
+
+
+def _commands_of(one: Implementation) -> dict[str, click.Command]:
+    group = click.Group("inboxd")
+    one(cli=group)
+    return {name: _checked(command) for name, command in group.commands.items()}
+
+
+def _checked(command: object) -> click.Command:
+    if not isinstance(command, click.Command):
+        raise TypeError(f"it added a {type(command).__name__}, which is no click command")
+    return command

@@ -1,0 +1,113 @@
+"""Verbs that plugins add, on the real command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..acceptance.plugin_site import PluginSite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GREET = """
+import click
+
+@click.command()
+@click.argument("whom")
+def greet(whom):
+    '''Greet somebody.'''
+    click.echo(f"Hello, {whom}!")
+    return 3
+
+@hookimpl
+def inboxd_commands(cli):
+    cli.add_command(greet)
+"""
+
+
+class Line:
+    """A command line with plugins of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.site = PluginSite(directory / "site")
+        self._environment = {
+            **{name: text for name, text in os.environ.items() if not name.startswith("INBOXD_")},
+            "PYTHONPATH": str(self.site.path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "INBOXD_STATE__PATH": str(directory / "state"),
+        }
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "inboxd", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Line:
+    return Line(tmp_path)
+
+
+def test_a_plugin_adds_a_verb(line: Line) -> None:
+    line.site.install("greeter", GREET)
+
+    done = line("greet", "Ada")
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "Hello, Ada!\n", "")
+
+
+def test_the_help_lists_the_verbs_of_plugins_and_names_a_broken_one(line: Line) -> None:
+    line.site.install("greeter", GREET)
+    line.site.install("broken", "@hookimpl\ndef inboxd_commands(cli): sys.exit(4)\n")
+    line.site.install("unloadable", "1 / 0\n")
+
+    done = line("--help")
+
+    assert done.returncode == 0
+    below = done.stdout.partition("Verbs of plugins:\n")[2]
+    assert "  greet  Greet somebody.\n" in below
+    assert done.stderr.splitlines() == [
+        "inboxd: plugin unloadable (unloadable) is not used: unloadable cannot be used:"
+        " ZeroDivisionError: division by zero",
+        "inboxd: plugin broken (broken): inboxd_commands() failed: SystemExit: 4",
+    ]
+
+
+def test_a_verb_of_inboxds_own_loads_no_plugin_and_is_not_replaced(line: Line) -> None:
+    line.site.install("loud", "print('imported')\n" + GREET.replace("greet", "version"))
+
+    version, help_ = line("version"), line("--help")
+
+    assert version.returncode == 0
+    assert "imported" not in version.stdout
+    assert version.stdout.startswith("inboxd ")
+    assert 'the verb "version" is inboxd\'s own' in help_.stderr
+
+
+def test_a_verb_that_two_plugins_add_is_nobodys(line: Line) -> None:
+    line.site.install("one", GREET)
+    line.site.install("two", GREET)
+
+    done = line("greet", "Ada")
+
+    assert done.returncode == 2
+    assert 'the verb "greet" is added by the plugins one and two; neither is used' in done.stderr
+
+
+def test_a_typo_is_told_the_nearest_verb_of_a_plugin(line: Line) -> None:
+    line.site.install("greeter", GREET)
+
+    done = line("gret", "Ada")
+
+    assert done.returncode == 2
+    assert 'no verb "gret"; did you mean "greet"?' in done.stderr
