@@ -16,7 +16,6 @@ __all__ = [
     "NoRetry",
     "NotFound",
     "PackagesRefused",
-    "PackagesRefused",
     "PluginError",
     "RetryLater",
     "StateInUse",
@@ -83,12 +82,6 @@ class StoreError(InboxdError):
 
 class PluginError(InboxdError):
     """A plugin cannot be used as it is; the text names it and says what to mend."""
-
-
-class PackagesRefused(InboxdError):
-    """Packages cannot be installed or removed in this environment as it is; nothing was changed."""
-
-    exit_code = 5
 
 
 class PackagesRefused(InboxdError):
