@@ -203,6 +203,11 @@ def test_what_cannot_be_read_has_a_code_and_a_place(
     assert problem.hint or code == "wrong_type"
 
 
+@pytest.mark.parametrize("text", ["a:\n\t- b\n", "tasks:\n  - id: a\n\tb: c\n", "a: |\n\tb\n"])
+def test_a_tab_is_called_a_tab(text: str) -> None:
+    assert problem_of(text).message == "a tab stands here, and YAML is indented with spaces"
+
+
 def test_merging_without_end_is_refused_before_it_takes_the_memory() -> None:
     keys = ", ".join(f"k{number}: 1" for number in range(1_000))
     merges = "".join(f"- {{<<: *all, x{number}: 1}}\n" for number in range(1_100))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["syntax_problem"]
 
+_TAB = ("a tab stands here, and YAML is indented with spaces", "replace tabs by spaces")
+
 _INDENTATION = "look at the indentation: it must be that of its neighbours, in spaces"
 
 #: What libyaml says (scanner.c and parser.c of 0.2.5): what we say, and what to do. None keeps its
@@ -65,6 +67,8 @@ def syntax_problem(error: MarkedYAMLError, text: bytes) -> ParseProblem:
     elif problem == "found unexpected end of stream":
         message, mark = "the text that begins here has no closing quote", began or mark
         hint = "the file looks cut off; was it written whole?"
+    elif problem.startswith("found a tab character"):
+        (message, hint), began = _TAB, None
     elif problem == "found character that cannot start any token":
         message, hint = _bad_start(_character(text, mark.line, mark.column))
     else:
@@ -79,7 +83,7 @@ def syntax_problem(error: MarkedYAMLError, text: bytes) -> ParseProblem:
 
 def _bad_start(character: str) -> tuple[str, str]:
     if character == "\t":
-        return "a tab stands here, and YAML is indented with spaces", "replace tabs by spaces"
+        return _TAB
     return f"no text begins with {character}", "put it in quotes"
 
 
