@@ -108,6 +108,7 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
         settings.store.url, is_running=bool(instance.is_running), executors=plugins.executors.keys()
     )
     yield from software.check_plugins(settings, plugins)
+    yield from software.check_verbs(plugins)
     yield from programs.check_programs(settings)
 
 

@@ -25,12 +25,15 @@ def command(where: Where, as_json: bool) -> None:
     They are loaded as the daemon loads them when it starts; one that runs may have loaded others,
     before something was installed. Ends with 0 also when one is broken; `inboxd doctor` does not.
     """
-    from inboxd.cli.render import plugin_pages as pages  # what follows is not for --help
+    from inboxd.cli.added_verbs import verbs_of  # what follows is not for --help
+    from inboxd.cli.render import plugin_pages as pages
+    from inboxd.cli.verbs import VERBS
     from inboxd.plugins.manager import load_plugins
 
     settings = where.instance().settings
     plugins = load_plugins(settings)
+    verbs = verbs_of(plugins, VERBS)
     if as_json:
-        print_json(pages.whole_form(plugins, settings))
+        print_json(pages.whole_form(plugins, verbs, settings))
     else:
-        pages.print_page(plugins, settings)
+        pages.print_page(plugins, verbs, settings)

@@ -163,6 +163,19 @@ def test_a_directory_of_programs_is_for_its_owner_to_change(
     assert levels(directory_findings(directory)) == [level]
 
 
+def test_a_program_in_the_directory_that_others_may_change_fails(tmp_path: Path) -> None:
+    directory = tmp_path / "programs"
+    directory.mkdir(mode=0o700)
+    for name, mode in (("good", 0o755), ("bad", 0o777)):
+        (directory / name).write_text("#!/bin/sh\n")
+        (directory / name).chmod(mode)
+
+    findings = list(directory_findings(directory))
+
+    assert levels(findings) == ["ok", "fail"]
+    assert "programs/bad: others may write to it" in findings[1].message
+
+
 def test_a_directory_of_programs_that_is_none_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = [*directory_findings(tmp_path / "file"), *directory_findings(tmp_path / "gone")]

@@ -41,6 +41,15 @@ class Odd(Resize):
 def inboxd_executors():
     return [Resize(), Odd()]
 """
+VERBOSE = """
+import click
+from inboxd.plugins.hookspecs import hookimpl
+
+@hookimpl
+def inboxd_commands(cli):
+    cli.add_command(click.Command("greet"))
+    cli.add_command(click.Command("list"))
+"""
 MAKER = """
 from inboxd.plugins.hookspecs import hookimpl
 
@@ -117,6 +126,19 @@ def test_a_broken_plugin_is_named_with_reason_and_traceback(run: Run, site: Site
     assert "broken of broken 1.5: cannot be used: broken cannot be used: RuntimeError: no" in out
     assert f'File "{site.path}/broken.py", line 3, in prepare' in out
     assert "\x1b" not in out
+
+
+def test_the_verbs_of_a_plugin_are_named_and_one_that_is_not_there(run: Run, site: Site) -> None:
+    site.install("verbose", VERBOSE)
+
+    _, out, _ = run("plugins")
+    _, document, _ = run("plugins", "--json")
+    _, found, _ = run("doctor")
+
+    assert any(line.endswith(" verb greet") for line in out.splitlines())
+    assert by_name(json.loads(document)["plugins"])["verbose"]["verbs"] == ["greet"]
+    assert 'the verb "list" is inboxd\'s own' in out
+    assert 'the verb "list" is inboxd\'s own' in found
 
 
 def test_the_json_of_plugins_has_the_traceback_and_what_is_kept_out(

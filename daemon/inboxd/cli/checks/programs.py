@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +27,20 @@ def check_programs(settings: Settings) -> Iterator[Finding]:
 
 
 def directory_findings(directory: Path) -> Iterator[Finding]:
-    """Say whether programs of a directory can be executors: who may change it may run anything."""
-    shown = f"[plugins] directory {escaped(str(directory))}"
-    try:
-        mode = directory.stat().st_mode
-    except OSError as error:
-        yield failed("plugins", f"{shown}: {error.strerror}", "make it, or mend the setting")
+    """Say what is wrong with a directory of programs, and with each that must not be run."""
+    from inboxd.executors.program_directory import (  # not needed for --help
+        directory_problem,
+        programs_refused,
+    )
+
+    problem = directory_problem(directory)
+    if problem is not None:
+        advice = "until then no program of [plugins] directory is an executor"
+        yield failed("plugins", f"[plugins] directory: {problem}", advice)
         return
-    if not stat.S_ISDIR(mode):
-        yield failed("plugins", f"{shown}: is no directory", "mend the setting")
-    elif mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield failed(
-            "plugins",
-            f"{shown}: others than its owner may change it, and so run commands as the daemon",
-            f"chmod go-w {escaped(str(directory))}",
-        )
-    else:
-        yield good("plugins", shown)
+    yield good("plugins", f"[plugins] directory: {escaped(str(directory))}")
+    for refused in programs_refused(directory):
+        yield failed("plugins", refused, "until then a task that names it is refused")
 
 
 def program_findings(check: str, program: str, *, path: str | None) -> Iterator[Finding]:

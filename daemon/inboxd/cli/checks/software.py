@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from inboxd.config.settings import Settings
     from inboxd.plugins.manager import Plugins
 
-__all__ = ["check_plugins", "check_sqlite", "check_versions", "plugin_findings"]
+__all__ = ["check_plugins", "check_sqlite", "check_verbs", "check_versions", "plugin_findings"]
 
 #: sqlite.org/wal.html#walresetbug: in a WAL database two connections that write or checkpoint at
 #: one instant can corrupt it. These versions have it; inboxd lets only one connection do either.
@@ -50,6 +50,15 @@ def check_sqlite(version: tuple[int, ...], shown: str) -> Iterator[Finding]:
         )
     else:
         yield good("sqlite", shown)
+
+
+def check_verbs(plugins: Plugins) -> Iterator[Finding]:
+    """Say which verbs of plugins are not there, and why."""
+    from inboxd.cli.added_verbs import verbs_of  # not needed for --help
+    from inboxd.cli.verbs import VERBS
+
+    for problem in verbs_of(plugins, VERBS).problems:
+        yield warned("plugins", problem, "everything else of the plugin is used")
 
 
 def check_plugins(settings: Settings, plugins: Plugins) -> Iterator[Finding]:

@@ -14,16 +14,14 @@ from inboxd.names import escaped
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from inboxd.cli.added_verbs import AddedVerbs
     from inboxd.config.settings import Settings
     from inboxd.plugins.manager import BrokenPlugin, LoadedPlugin, Plugins
 
 __all__ = ["print_page", "whole_form"]
 
-#: Whose verbs are known only once they are asked for.
-_COMMANDS = "inboxd_commands"
 
-
-def whole_form(plugins: Plugins, settings: Settings) -> dict[str, Any]:
+def whole_form(plugins: Plugins, verbs: AddedVerbs, settings: Settings) -> dict[str, Any]:
     """Return what `plugins --json` prints."""
     off = _switched_off(settings)
     return {
@@ -37,6 +35,7 @@ def whole_form(plugins: Plugins, settings: Settings) -> dict[str, Any]:
                 "switched_off": sorted(off & set(plugin.executors)),
                 "hooks": list(plugin.hooks),
                 "suffixes": list(plugin.suffixes),
+                "verbs": _verbs_of(plugin, verbs),
                 "seconds": round(plugin.seconds, 6),
             }
             for plugin in plugins.loaded
@@ -54,10 +53,11 @@ def whole_form(plugins: Plugins, settings: Settings) -> dict[str, Any]:
         ],
         "disabled": list(plugins.disabled),
         "problems": list(plugins.problems),
+        "verb_problems": list(verbs.problems),
     }
 
 
-def print_page(plugins: Plugins, settings: Settings) -> None:
+def print_page(plugins: Plugins, verbs: AddedVerbs, settings: Settings) -> None:
     """Print the plugins that work, then those that do not with the reason, then those kept out."""
     console = make_console()
     off = _switched_off(settings)
@@ -70,13 +70,15 @@ def print_page(plugins: Plugins, settings: Settings) -> None:
             foreign(plugin.name),
             foreign(_origin(plugin.distribution)),
             f"{plugin.seconds:.3f} s",
-            foreign(_brought(plugin, off) or "nothing, as it is set up"),
+            foreign(_brought(plugin, _verbs_of(plugin, verbs), off) or "nothing, as it is set up"),
         )
     print_plainly(console, table)
     for broken in plugins.broken:
         _print_broken(console, broken)
     for problem in plugins.problems:
         console.print(Text("\nsetting: ", "bold red"), foreign(problem), sep="", soft_wrap=True)
+    for problem in verbs.problems:
+        console.print(Text("\nverb: ", "bold red"), foreign(problem), sep="", soft_wrap=True)
     if plugins.disabled:
         names = ", ".join(map(escaped, plugins.disabled))
         console.print(f"\nkept out by [plugins] allow and disable: {names}", soft_wrap=True)
@@ -97,21 +99,23 @@ def _print_broken(console: Console, broken: BrokenPlugin) -> None:
             console.print(Text(f"    {line}", "dim"), soft_wrap=True)
 
 
-def _brought(plugin: LoadedPlugin, off: set[str]) -> str:
-    """Return `executors a, b (switched off); files .yaml; hooks tree_ended; verbs`."""
+def _verbs_of(plugin: LoadedPlugin, verbs: AddedVerbs) -> list[str]:
+    return sorted(name for name, owner in verbs.plugins.items() if owner == plugin.name)
+
+
+def _brought(plugin: LoadedPlugin, verbs: list[str], off: set[str]) -> str:
+    """Return `executors a, b (switched off); files .yaml; verb audit; hook tree_ended`."""
     executors = [f"{name} (switched off)" if name in off else name for name in plugin.executors]
     # What its executors, suffixes and verbs come by is not told twice.
-    told = {"inboxd_executors", "inboxd_file_suffixes", "inboxd_configure", _COMMANDS}
+    told = {"inboxd_executors", "inboxd_file_suffixes", "inboxd_configure", "inboxd_commands"}
     hooks = [name.removeprefix("inboxd_") for name in plugin.hooks if name not in told]
     parts = [
         ("executors" if len(executors) > 1 else "executor", executors),
         ("files", plugin.suffixes),
+        ("verbs" if len(verbs) > 1 else "verb", verbs),
         ("hooks" if len(hooks) > 1 else "hook", hooks),
     ]
-    texts = [f"{what} {', '.join(names)}" for what, names in parts if names]
-    if _COMMANDS in plugin.hooks:
-        texts.append("verbs")
-    return "; ".join(texts)
+    return "; ".join(f"{what} {', '.join(names)}" for what, names in parts if names)
 
 
 def _switched_off(settings: Settings) -> set[str]:
