@@ -150,6 +150,7 @@ class Daemon:
                 extra={"event": "plugin_broken", "plugin": broken.name},
                 exc_info=broken.error,
             )
+        _let_log(plugins)
         executors = LiveExecutors(plugins, settings)
         _check_settings(settings, plugins, executors)
         results = StoreReader(settings.store.url)
@@ -356,6 +357,16 @@ class Daemon:
             scheduler.wait_for_turn(
                 lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS
             )
+
+
+def _let_log(plugins: Plugins) -> None:
+    """Have the loggers of plugins' own packages show what ours show; others stay at WARNING."""
+    ours = logging.getLogger("inboxd")
+    for origin in plugins.entry_points.values():
+        package = origin.value.partition(":")[0].partition(".")[0].strip()
+        own = logging.getLogger(package)
+        if own.level == logging.NOTSET:
+            own.setLevel(ours.level)
 
 
 def _check_settings(settings: Settings, plugins: Plugins, executors: LiveExecutors) -> None:
