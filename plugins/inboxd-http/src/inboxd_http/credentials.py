@@ -153,10 +153,11 @@ def _file_text(path: Path, *, is_ours: bool) -> str | None:
         return None
     except OSError as error:
         raise NoRetry(f"auth: secret file {shown} cannot be read: {error.strerror}") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)  # before a file object, which a directory cannot be
+        raise NoRetry(f"auth: secret file {shown} is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NoRetry(f"auth: secret file {shown} is no regular file")
         if is_ours and (status.st_mode & 0o077 or status.st_uid not in (os.geteuid(), 0)):
             raise NoRetry(
                 f"auth: secret file {shown} is not the daemon's alone: chmod 600 and chown it"

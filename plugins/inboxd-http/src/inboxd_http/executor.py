@@ -32,6 +32,7 @@ class Http:
     description = "Makes an HTTP request; its answer is the result."
     inputs_schema: Mapping[str, Any] | None = INPUTS_SCHEMA
     isolation: str = Isolation.ASYNC
+    example: Mapping[str, Any] = {"url": "https://example.org/report", "query": {"day": "today"}}
 
     def __init__(
         self, *, lookup: Callable[..., list[tuple[Any, ...]]] = socket.getaddrinfo
