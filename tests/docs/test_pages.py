@@ -91,7 +91,7 @@ def test_a_decision_says_its_four_things_in_under_a_page(each: Page) -> None:
 
 @pytest.mark.parametrize("each", DECISIONS, ids=by_name)
 def test_a_decision_names_tests_that_are_there(each: Page) -> None:
-    named = set(re.findall(r"tests/[\w/]+\.py", each.text))
+    named = set(re.findall(r"(?:plugins/[\w-]+/)?tests/[\w/]+\.py", each.text))
     there = {name for name in named if (ROOT / name).is_file()}
 
     assert named != set()
