@@ -53,11 +53,12 @@ def _hooks() -> list[str]:
 def test_every_hook_is_on_the_page_with_its_signature_and_when_it_is_called(name: str) -> None:
     hook = getattr(hookspecs, name)
     signature = f"{name}{inspect.signature(hook)}".replace("'", "")
-    words = inspect.cleandoc(hook.__doc__).partition("\n\nReturns:")[0]
+    words = inspect.cleandoc(hook.__doc__)
 
     section = HOOKS.text.partition(f"### `{name}`\n")[2].partition("\n### ")[0]
     assert f"```text\n{signature}\n```" in section
     assert words in section
+    assert "\nUser: " in section
 
 
 def test_the_page_names_no_hook_that_is_not_there() -> None:
@@ -78,7 +79,7 @@ def test_all_that_the_context_has_is_on_the_page() -> None:
 
 
 def test_the_plugin_on_the_page_works(tmp_path: Path) -> None:
-    (block,) = HOOKS.blocks("python")
+    block = HOOKS.blocks("python")[0]
     names: dict[str, Any] = {}
     exec(compile(block.text, "hooks.md", "exec"), names)  # noqa: S102 - the page's own code
     (executor,) = names["inboxd_executors"]()

@@ -78,9 +78,10 @@ def inboxd_resolve_executor(name: str, task: Mapping[str, Any]) -> Executor | No
     """
     Make an executor for a name that nobody registered.
 
-    Called when a file is checked, and at a start for the tasks of an earlier run; once for a name,
-    the answer holds as long as the daemon runs.
-    The first plugin that answers is taken.
+    Called when a file is checked, and for the tasks of an earlier run, on a thread of its own. An
+    executor holds as long as the daemon runs; after None it is called again for the next file.
+    The first plugin that answers is taken; its executor's `name` is the one that was asked for.
+    A plugin has 10 s; one that does not return is not asked any more until the next start.
     A good answer is quick, is the same at every start, and is None for every name that is not
     clearly the plugin's own: a typo must stay a typo.
 
@@ -96,8 +97,8 @@ def inboxd_file_suffixes() -> Iterable[str]:
     Say which files besides `*.json` are task files.
 
     Called once at start. A good answer is a suffix with its dot, in lower case: `.yaml`.
-    One that begins a name, ends in `.json`, or is one of the names that are never taken
-    (`.tmp`, `.part`, `~`) is refused.
+    One that ends in `.json`, in what is never taken (`.tmp`, `.part`), or that another plugin names
+    too is refused.
     """
     raise NotImplementedError
 
@@ -107,8 +108,9 @@ def inboxd_parse_file(path: Path, data: bytes) -> list[Any] | dict[str, Any] | N
     """
     Read a task file of another format.
 
-    Called on the intake's thread for every file whose suffix a plugin named, and by
-    `inboxd validate` and `submit`.
+    Called for every file whose suffix a plugin named, and by `inboxd validate` and `submit`, on a
+    thread of its own while the intake waits: 30 s, and 30 s more for each MiB. A plugin that does
+    not return is not called any more until the next start.
     A good answer is what the JSON file would have held, of JSON's types alone, and None for a
     file that is not the plugin's. It never looks at the disk: *data* is all there is.
     An answer with a method `position_of(path)` (see `HasPositions`) lets errors name the line and
@@ -125,7 +127,9 @@ def inboxd_validate_tree(tree: CandidateTree) -> list[Problem]:
     """
     Say what is wrong with a tree that fits our own rules.
 
-    Called on the intake's thread for every file, and by `inboxd validate` and `submit`.
+    Called for every file, and by `inboxd validate` and `submit`, on a thread of its own while the
+    intake waits: 10 s, and 0.5 ms more for each task. A plugin that does not return is not called
+    any more until the next start, and the file goes on.
     A good answer takes some milliseconds, is the same for the same tree, and is empty when nothing
     is wrong; each problem has a `pointer` that begins with its task's, a message that says what is
     wrong, and a hint that says what to do.
@@ -156,8 +160,9 @@ def inboxd_tree_ended(tree: ToldTree) -> None:
     """
     Hear that every task of a tree has ended.
 
-    Called after its result file is on disk, on the hooks' thread, at least once: when the daemon
-    ends before this returned, it is called again at the next start.
+    Called after its result file is on disk, on the hooks' thread, at least once for every tree
+    that ends while the plugin is loaded: when the daemon ends before this returned, it is called
+    again at the next start, and for a plugin that is not there then when it is back.
     A good answer can be given twice for one tree (`tree.tree_id` tells), hands long work on, and
     returns. What it raises is logged, and counts as returned.
     """
@@ -188,7 +193,10 @@ def inboxd_daemon_started() -> None:
     """
     Hear that the daemon takes files and runs tasks.
 
-    Called once a start, on the hooks' thread, before everything else that is told.
+    Called once a start, on the hooks' thread, before everything else that is told. What is told in
+    order on that thread may lie behind: a slow plugin is told late, and beyond 10,000 calls that
+    wait those about tasks are left out, and counted. A call that takes more than 60 s is given up:
+    that hook of the plugin is not called any more until the next start.
     """
 
 
@@ -206,7 +214,8 @@ def inboxd_commands(cli: click.Group) -> None:
     """
     Add verbs to the command line.
 
-    Called when a verb is named that is not inboxd's own, and for the list in `inboxd --help`.
+    Called when a verb is named that is not inboxd's own, and for the list in `inboxd --help`, with
+    a group in which nothing is yet, within 5 s.
     A good answer adds click commands, `cli.add_command(...)`, imports what they need only when they
     run, and takes no name of a verb that is there: such a one is refused.
     """
