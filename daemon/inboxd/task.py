@@ -144,6 +144,9 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     #: JSON objects as they were written (defaults merged in); None for an empty one.
     inputs: bytes | None = None
     params: bytes | None = None
+    #: JSON object: the references in `inputs` and the positions of the tasks that they name; None
+    #: when `inputs` are handed over as they are.
+    reads: bytes | None = None
     #: One JSON object with what is kept and shown but never read: `description`, `metadata`,
     #: `user_id`, `schemas`, `x-…`; None when there is nothing.
     other: bytes | None = None
@@ -159,6 +162,8 @@ class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     cause: str | None = None
     exit_code: int | msgspec.UnsetType | None = msgspec.UNSET
     signal: str | msgspec.UnsetType | None = msgspec.UNSET
+    #: The last lines of where an executor raised it, in a worker process.
+    traceback: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class AttemptId(msgspec.Struct, frozen=True):

@@ -24,11 +24,11 @@ from inboxd.store.schema import migrate
 from inboxd.task import Completed, Failed, PlaceKind, TaskError, TaskErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from inboxd.array.catalog import InputProblem
+    from inboxd.array.catalog import InputPath, InputProblem
     from inboxd.events import Event
     from inboxd.inbox.formats import Formats
     from inboxd.running.attempt import Attempt
@@ -84,7 +84,19 @@ class _Catalog:
         del executor
         return False
 
-    def input_problems(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputProblem]:
+    def wants_params_check(self, executor: str) -> bool:
+        return False
+
+    def params_problems(self, executor: str, params: dict[str, Any]) -> Sequence[InputProblem]:
+        return ()
+
+    def input_problems(
+        self, executor: str, inputs: dict[str, Any], *, open_at: Collection[InputPath] = ()
+    ) -> Sequence[InputProblem]:
+        del executor, inputs, open_at
+        return ()
+
+    def code_places(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputPath]:
         del executor, inputs
         return ()
 

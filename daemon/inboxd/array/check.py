@@ -21,6 +21,7 @@ from inboxd.array.naming import Naming
 from inboxd.array.outline import read_outline
 from inboxd.array.placing import path_of, place
 from inboxd.array.problem import Finding, Path, Problem, ProblemCode
+from inboxd.array.result_references import ResultReferences
 from inboxd.array.specs import SpecBuilder, in_batches
 from inboxd.array.survey import Survey
 
@@ -108,7 +109,9 @@ class CheckedArray:
     def specs(self) -> Iterator[TaskSpec]:
         """Yield all tasks in order of position; decodes the file again, chunk by chunk."""
         for seen, ids in zip(self._chunks, self._parts, strict=True):
-            yield from self._builder.specs(seen.chunk, ids, has_own_keys=seen.has_own_keys)
+            yield from self._builder.specs(
+                seen.chunk, ids, has_own_keys=seen.has_own_keys, has_openings=seen.has_openings
+            )
 
     def batches(self, size: int) -> Iterator[list[TaskSpec]]:
         """Yield all tasks in order of position, *size* at a time; the last may be fewer."""
@@ -122,6 +125,7 @@ class _SeenChunk:
     chunk: Chunk
     is_plain: bool
     has_links: bool
+    has_openings: bool
     has_own_keys: bool
 
 
@@ -190,7 +194,10 @@ class _Check:
         self._take(naming.findings.kept, naming.findings.overflowed)
         links = self._link(seen, reader, naming, items.path)
         self._take(links.findings.kept, links.findings.overflowed)
-        self._findings.extend(_cycles(links, naming.ids, items.path))
+        cycles = list(_cycles(links, naming.ids, items.path))
+        self._findings.extend(cycles)
+        references = self._refer(seen, reader, survey, links, has_cycles=bool(cycles))
+        self._take(references.findings.kept, references.findings.overflowed)
         if self._findings:
             return self._reject()
         builder = SpecBuilder(
@@ -198,6 +205,7 @@ class _Check:
             defaults=envelope.defaults,
             task_count=items.count,
             links=links,
+            naming=naming,
             executors=survey.executors,
             entries=survey.entries,
         )
@@ -235,11 +243,13 @@ class _Check:
             if seen is None:
                 self._findings.extend(decoded.findings)
                 continue
+            has_links, has_openings = survey.add(chunk, decoded)
             seen.append(
                 _SeenChunk(
                     chunk=chunk,
                     is_plain=decoded.is_plain,
-                    has_links=survey.add(chunk, decoded),
+                    has_links=has_links,
+                    has_openings=has_openings,
                     has_own_keys=decoded.has_own_keys,
                 )
             )
@@ -260,6 +270,32 @@ class _Check:
                 bad = (decoded.bad_fields(index) for index in range(chunk.count))
                 links.add_checked(zip(decoded.tasks, bad, strict=True), chunk.first)
         return links
+
+    def _refer(
+        self,
+        seen: Sequence[_SeenChunk],
+        reader: ChunkReader,
+        survey: Survey,
+        links: Links,
+        *,
+        has_cycles: bool,
+    ) -> ResultReferences:
+        references = ResultReferences(
+            links.naming,
+            links,
+            path=links.path,
+            catalog=self._catalog,
+            entries=survey.entries,
+            executors=survey.executors,
+            default_inputs=survey.default_inputs,
+            has_cycles=has_cycles,
+        )
+        for one in seen:
+            if one.has_openings:
+                decoded = reader.read(one.chunk)
+                bad = (decoded.bad_fields(index) for index in range(one.chunk.count))
+                references.add(zip(decoded.tasks, bad, strict=True), one.chunk.first)
+        return references
 
     def _take(self, findings: Sequence[Finding], overflowed: bool) -> None:
         self._findings.extend(findings)

@@ -56,6 +56,8 @@ class DecodedChunk:
     findings: list[Finding] = field(default_factory=list[Finding])
     #: Some task has keys that begin with `x-`.
     has_own_keys: bool = False
+    #: Some text may hold `{{`.
+    has_braces: bool = False
     #: Why the rest of the chunk could not be read.
     broken: Finding | None = None
 
@@ -94,11 +96,10 @@ class ChunkReader:
             is_clean(text, again)
             and self._levels > _OWN_LEVELS
             and is_shallow(_free_values(tasks), self._levels - 2)
-            and b"{{" not in again
             and b'"$secret":' not in again
             and b"\\u0000" not in again
         ):
-            return DecodedChunk(tasks)
+            return DecodedChunk(tasks, has_braces=b"{{" in again)
         return self._read_carefully(chunk, text)
 
     def read_links(self, chunk: Chunk) -> list[LinkedTask]:
@@ -106,7 +107,7 @@ class ChunkReader:
         return self._links.decode(self.text(chunk))
 
     def _read_carefully(self, chunk: Chunk, text: bytes) -> DecodedChunk:
-        decoded = DecodedChunk([], is_plain=False)
+        decoded = DecodedChunk([], is_plain=False, has_braces=True)
         values = self._clean_values(text)
         if values is None:
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,14 +14,14 @@ from inboxd.array.resolving import MakesExecutors
 from inboxd.names import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from inboxd.array.catalog import Catalog, InputProblem
+    from inboxd.array.catalog import Catalog, InputPath, InputProblem
     from inboxd.array.json_schema import SchemaCheck
     from inboxd.array.records import CheckedTask
     from inboxd.task import PlaceKind
 
-__all__ = ["ExecutorEntry", "Executors", "InputChecks", "executor_named_by", "reserved_text"]
+__all__ = ["ExecutorEntry", "Executors", "InputChecks", "executor_named_by", "secrets_in"]
 
 #: An array has few different schemas; more than these are compiled again.
 _MOST_SCHEMAS = 256
@@ -30,9 +29,6 @@ _MOST_SCHEMAS = 256
 _MOST_ASKED = 100
 #: So many executors are named in a hint.
 _MOST_NAMED = 10
-
-_EXPRESSION = re.compile(r"\{\{[ \t]*tasks\.")
-_NEAR_MISS = re.compile(r"\{\{[ \t]*(task|steps)\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +39,7 @@ class ExecutorEntry:
     name: str
     kind: PlaceKind
     wants_check: bool
+    wants_params_check: bool
 
 
 class Executors:
@@ -67,7 +64,11 @@ class Executors:
         if kind is not None:
             wants_check = self._catalog.wants_input_check(name)
             entry = ExecutorEntry(
-                number=len(self.found), name=name, kind=kind, wants_check=wants_check
+                number=len(self.found),
+                name=name,
+                kind=kind,
+                wants_check=wants_check,
+                wants_params_check=self._catalog.wants_params_check(name),
             )
             self.found.append(entry)
         self._entries[name] = entry
@@ -122,9 +123,15 @@ class InputChecks:
         self._catalog = catalog
         self._compiled: dict[bytes, SchemaCheck | SchemaError] = {}
 
-    def by_executor(self, executor: str, inputs: dict[str, Any]) -> list[InputProblem]:
-        """Return what the executor does not take."""
-        return list(self._catalog.input_problems(executor, inputs))
+    def by_executor(
+        self, executor: str, inputs: dict[str, Any], open_at: Collection[InputPath]
+    ) -> list[InputProblem]:
+        """Return what the executor does not take, whatever the values at *open_at* will be."""
+        return list(self._catalog.input_problems(executor, inputs, open_at=open_at))
+
+    def params_by_executor(self, executor: str, params: dict[str, Any]) -> list[InputProblem]:
+        """Return what the executor does not take of a task's params."""
+        return list(self._catalog.params_problems(executor, params))
 
     def compiled(self, schema: object) -> SchemaCheck | SchemaError:
         """Return the compiled schema, or why it is none; the same schema is compiled once."""
@@ -141,34 +148,20 @@ class InputChecks:
         return found
 
 
-def reserved_text(
-    value: object, path: Path, *, has_expressions: bool
-) -> Iterator[tuple[Finding, bool]]:
-    """
-    Yield what is reserved for later versions, anywhere in a value: (finding, is it an error).
-
-    Args:
-        value: decoded `inputs` or `params`.
-        path: of it.
-        has_expressions: False for `params`, where `{{` is plain text.
-    """
+def secrets_in(value: object, path: Path) -> Iterator[Finding]:
+    """Say of each `$secret` in decoded `inputs` or `params` that there is none yet."""
     rest: list[tuple[object, Path]] = [(value, path)]
     while rest:
         part, where = rest.pop()
         if isinstance(part, dict):
             for key, member in cast("dict[str, Any]", part).items():
                 if key == "$secret":
-                    yield _secret(member, (*where, key)), True
+                    yield _secret(member, (*where, key))
                 rest.append((member, (*where, key)))
         elif isinstance(part, list):
             rest.extend(
                 (item, (*where, index)) for index, item in enumerate(cast("Sequence[Any]", part))
             )
-        elif has_expressions and isinstance(part, str):
-            if _EXPRESSION.search(part):
-                yield _expression(where), True
-            elif match := _NEAR_MISS.search(part):
-                yield _near_miss(match[0], where), False
 
 
 def _secret(name: object, path: Path) -> Finding:
@@ -179,22 +172,4 @@ def _secret(name: object, path: Path) -> Finding:
         message=f"there is no secret{named}: secrets come with a later version of inboxd",
         hint="hand it over in a file, or by `[run] environment`",
         at_key=True,
-    )
-
-
-def _expression(path: Path) -> Finding:
-    return Finding(
-        code=ProblemCode.INVALID_EXPRESSION,
-        path=path,
-        message="references to other tasks, {{ tasks.… }}, come with a later version of inboxd",
-        hint="until then a task reads what another left in the tree's directory",
-    )
-
-
-def _near_miss(found: str, path: Path) -> Finding:
-    return Finding(
-        code=ProblemCode.INVALID_EXPRESSION,
-        path=path,
-        message=f"{quoted(found)} is plain text: a reference begins with {{{{ tasks.",
-        hint="leave it if it is meant as text",
     )

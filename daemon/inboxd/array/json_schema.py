@@ -20,7 +20,9 @@ from inboxd.array.shape import shown, type_words
 from inboxd.names import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    from inboxd.array.catalog import InputPath
 
 __all__ = ["SchemaCheck", "SchemaError", "compile_schema"]
 
@@ -30,6 +32,23 @@ _MOST_PROBLEMS = 100
 _PATTERN_BYTES = 1 << 20
 
 _UNREACHABLE = re.compile(r"Resource '([^']*)' is not present|Unknown meta-schema: '([^']*)'")
+
+
+#: Keywords under which a schema counts only if another one holds, or does not.
+_ON_CONDITION = frozenset({"if", "then", "else", "not", "anyOf", "oneOf", "contains"})
+#: What is wrong with an object or array itself, whatever the values in it are.
+_OF_THE_OUTSIDE = (
+    Kind.AdditionalItems,
+    Kind.AdditionalProperties,
+    Kind.FalseSchema,
+    Kind.MaxItems,
+    Kind.MaxProperties,
+    Kind.MinItems,
+    Kind.MinProperties,
+    Kind.PropertyNames,
+    Kind.Required,
+    Kind.Type,
+)
 
 
 class SchemaError(Exception):
@@ -47,13 +66,22 @@ class SchemaCheck:
         self._validator = validator
         self._known = _property_names(schema)
 
-    def problems(self, value: object) -> list[InputProblem]:
-        """Return what does not match, the first 100 at most; empty when all does."""
+    def problems(self, value: object, *, open_at: Collection[InputPath] = ()) -> list[InputProblem]:
+        """
+        Return what does not match, the first 100 at most; empty when all does.
+
+        Args:
+            value: decoded JSON.
+            open_at: where it holds strings that stand for values which nobody knows yet: what might
+                match with some value there is no problem, and what never can is one.
+        """
         try:
             if self._validator.is_valid(value):
                 return []
             found: list[InputProblem] = []
             for error in self._validator.iter_errors(value):
+                if open_at and _may_match(error, open_at):
+                    continue
                 found.extend(_problems_of(error, self._known))
                 if len(found) >= _MOST_PROBLEMS:
                     break
@@ -95,6 +123,18 @@ def compile_schema(schema: object) -> SchemaCheck:
         text = str(error)
         raise SchemaError(_outside(text) or text.partition("\n")[0]) from error
     return SchemaCheck(checked, validator)
+
+
+def _may_match(error: jsonschema_rs.ValidationError, open_at: Collection[InputPath]) -> bool:
+    """Return whether an error might not be there with other values at *open_at*."""
+    path = tuple(error.instance_path)
+    if any(path[: len(place)] == place for place in open_at):
+        return True
+    if not _ON_CONDITION.isdisjoint(error.schema_path):
+        # Which branch holds may depend on any of the values.
+        return True
+    holds_open = any(place[: len(path)] == path for place in open_at)
+    return holds_open and not isinstance(error.kind, _OF_THE_OUTSIDE)
 
 
 def _refuse(uri: str) -> Any:

@@ -40,8 +40,8 @@ class Links:
     """The edges and parents of an array, by position."""
 
     def __init__(self, naming: Naming, *, path: Path) -> None:
-        self._naming = naming
-        self._path = path
+        self.naming = self._naming = naming
+        self.path = self._path = path
         self.findings = Findings()
         #: The edges of the task at p are those from `edge_starts[p]` up to `edge_starts[p + 1]`.
         self.edge_starts: array[int] = array("q", [0])

@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 from inboxd.array.defaults import NO_DEFAULTS, members
 from inboxd.array.links import NO_PARENT, ON
 from inboxd.array.records import StoredTask
+from inboxd.array.result_references import read_positions
 from inboxd.array.task_values import retry_policy
 from inboxd.array.values import time_micros
 from inboxd.durations import duration_seconds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from inboxd.array.defaults import Defaults
     from inboxd.array.execution import ExecutorEntry
     from inboxd.array.links import Links
+    from inboxd.array.naming import Naming
     from inboxd.array.split import Chunk
 
 __all__ = ["SpecBuilder", "in_batches"]
@@ -42,12 +44,14 @@ class SpecBuilder:
         defaults: Defaults,
         task_count: int,
         links: Links,
+        naming: Naming,
         executors: Sequence[int],
         entries: Sequence[ExecutorEntry],
     ) -> None:
         self._reader = reader
         self._defaults = defaults
         self._links = links
+        self._naming = naming
         self._executors = executors
         priority = defaults.stored.priority
         self._priority = 2 if priority is UNSET else priority
@@ -59,7 +63,9 @@ class SpecBuilder:
         self._own_decoder = msgspec.json.Decoder(list[dict[str, Raw]])
         self._encoder = msgspec.json.Encoder()
 
-    def specs(self, chunk: Chunk, ids: Sequence[str], *, has_own_keys: bool) -> Iterator[TaskSpec]:
+    def specs(
+        self, chunk: Chunk, ids: Sequence[str], *, has_own_keys: bool, has_openings: bool
+    ) -> Iterator[TaskSpec]:
         """
         Yield the specs of one chunk, in order of position.
 
@@ -67,6 +73,7 @@ class SpecBuilder:
             chunk: one of the array's.
             ids: of its tasks.
             has_own_keys: some of its tasks have keys that begin with `x-`.
+            has_openings: some of its tasks have inputs that are filled in.
         """
         text = self._reader.text(chunk)
         own: Iterable[dict[str, Raw] | None] = [None] * chunk.count
@@ -78,7 +85,16 @@ class SpecBuilder:
         tasks = self._decoder.decode(text)
         rows = zip(tasks, ids, own, strict=True)
         for position, (task, task_id, own_keys) in enumerate(rows, chunk.first):
-            yield self._spec(task, task_id, position, own_keys)
+            spec = self._spec(task, task_id, position, own_keys)
+            yield self._with_reads(spec) if has_openings else spec
+
+    def _with_reads(self, spec: TaskSpec) -> TaskSpec:
+        if spec.inputs is None:
+            return spec
+        reads = read_positions(msgspec.json.decode(spec.inputs), self._naming)
+        if reads is None:
+            return spec
+        return msgspec.structs.replace(spec, reads=self._encoder.encode(reads))
 
     def _spec(
         self, task: StoredTask, task_id: str, position: int, own_keys: dict[str, Raw] | None

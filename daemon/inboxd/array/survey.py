@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from inboxd.array.catalog import InputPath
 from inboxd.array.decode import BadFields
-from inboxd.array.execution import Executors, InputChecks, executor_named_by, reserved_text
+from inboxd.array.execution import Executors, InputChecks, executor_named_by, secrets_in
+from inboxd.array.expressions import has_opening, near_miss, strings_in
 from inboxd.array.fields import EXECUTOR_ID, LONGEST_ID
 from inboxd.array.findings import Findings
 from inboxd.array.json_schema import SchemaError
@@ -42,6 +44,7 @@ _IDS = re.compile(rf"(?:[A-Za-z0-9][A-Za-z0-9._:-]{{0,{LONGEST_ID - 1}}}+\n)*+",
 
 
 _NOTHING: BadFields = frozenset()
+_NOTHING_OPEN: frozenset[InputPath] = frozenset()
 _LABELS = frozenset({"id", "name"})
 _NAMING = frozenset({"executor", "params", "schemas"})
 
@@ -57,7 +60,9 @@ class Survey:
     def __init__(self, catalog: Catalog, *, path: Path, defaults: CheckedTask) -> None:
         self._path = path
         self._defaults = defaults
-        self._default_inputs = {} if defaults.inputs is UNSET else defaults.inputs
+        #: Of the envelope.
+        self.default_inputs = {} if defaults.inputs is UNSET else defaults.inputs
+        self._defaults_are_open = _has_openings(self.default_inputs)
         self._inputs = InputChecks(catalog)
         self._named = Executors(catalog)
         self.findings = Findings()
@@ -77,12 +82,18 @@ class Survey:
         """The executors that were named, by number."""
         return self._named.found
 
-    def add(self, chunk: Chunk, decoded: DecodedChunk) -> bool:
-        """Take the tasks of the next chunk in; return whether one of them names another task."""
+    def add(self, chunk: Chunk, decoded: DecodedChunk) -> tuple[bool, bool]:
+        """
+        Take the tasks of the next chunk in.
+
+        Returns:
+            Whether one of them names another task, and whether one has something to fill in.
+        """
         self.findings.extend(decoded.findings)
         ids: list[str | None] = []
         names: list[str | None] = []
         has_links = False
+        has_openings = False
         executors = self.executors
         default_schema = self._defaults.schemas is not UNSET
         for position, task in enumerate(decoded.tasks, chunk.first):
@@ -108,8 +119,14 @@ class Survey:
             if entry is None:
                 entry = self._resolve(task, position, bad)
             executors.append(NO_EXECUTOR if entry is None else entry.number)
+            open_at: frozenset[InputPath] = _NOTHING_OPEN
+            if decoded.has_braces or self._defaults_are_open:
+                open_at = self._look_for_openings(task, (*self._path, position))
+                has_openings = has_openings or bool(open_at)
             if default_schema or task.schemas is not UNSET or (entry and entry.wants_check):
-                self._check_inputs(task, position, entry, bad)
+                self._check_inputs(task, position, entry, bad, open_at)
+            if entry is not None and entry.wants_params_check and "params" not in bad:
+                self._check_params(task, (*self._path, position), entry.name)
             if task.timeout is not UNSET or task.retry is not UNSET or task.not_before is not UNSET:
                 self.findings.extend(check_values(task, (*self._path, position)))
             if task.params and "executor_id" in task.params:
@@ -119,7 +136,7 @@ class Survey:
         self.ids.append(tuple(ids))
         self.names.append(tuple(names))
         self._check_ids(ids, chunk.first)
-        return has_links
+        return has_links, has_openings
 
     def _check_ids(self, ids: list[str | None], first: int) -> None:
         given = [task_id for task_id in ids if task_id is not None]
@@ -153,7 +170,7 @@ class Survey:
             name, path = named[0], (*where, *named[1])
         elif (default := self._default_executor(task)) is not None:
             # Whether it exists was checked, and reported, once for all.
-            return self._named.get(default)
+            return self._named.get(default, task)
         elif self._defaults.params and "executor_id" in self._defaults.params:
             return None
         elif task.name is not UNSET:
@@ -179,11 +196,13 @@ class Survey:
 
     def _check_defaults(self) -> None:
         self.findings.extend(check_values(self._defaults, ("defaults",)))
-        self._look_for_reserved(self._defaults, ("defaults",))
+        self._look_for_secrets(self._defaults, ("defaults",))
+        for where, text in strings_in(self.default_inputs, ("defaults", "inputs")):
+            self._warn_of_near_miss(text, where)
         if self._defaults.params and "executor_id" in self._defaults.params:
             self._check_executor_id(self._defaults.params, ("defaults",))
         named = executor_named_by(self._defaults)
-        if named is not None and self._named.get(named[0]) is None:
+        if named is not None and self._named.get(named[0], self._defaults) is None:
             path = ("defaults", *named[1])
             self.findings.add(self._named.unknown(named[0], path, is_label=False))
         if self._defaults.schemas is not UNSET:
@@ -203,22 +222,51 @@ class Survey:
             )
 
     def _check_inputs(
-        self, task: CheckedTask, position: int, entry: ExecutorEntry | None, bad: BadFields
+        self,
+        task: CheckedTask,
+        position: int,
+        entry: ExecutorEntry | None,
+        bad: BadFields,
+        open_at: frozenset[InputPath],
     ) -> None:
         path = (*self._path, position)
         self._compile(task, path)
         if "inputs" in bad:
             return
-        own = {} if task.inputs is UNSET else task.inputs
-        inputs = {**self._default_inputs, **own} if self._default_inputs else own
+        inputs = self._merged_inputs(task)
         if entry is not None and entry.wants_check:
-            problems = self._inputs.by_executor(entry.name, inputs)
+            problems = self._inputs.by_executor(entry.name, inputs, open_at)
             self._report_inputs(problems, task, path)
         schemas = task.schemas if task.schemas is not UNSET else self._defaults.schemas
         if schemas is not UNSET and schemas.input_schema is not UNSET and "schemas" not in bad:
             check = self._inputs.compiled(schemas.input_schema)
             if not isinstance(check, SchemaError):
-                self._report_inputs(check.problems(inputs), task, path)
+                self._report_inputs(check.problems(inputs, open_at=open_at), task, path)
+
+    def _check_params(self, task: CheckedTask, path: Path, executor: str) -> None:
+        """Report what a task's executor does not take of its params."""
+        defaults = self._defaults.params or {}
+        own = task.params or {}
+        for problem in self._inputs.params_by_executor(executor, {**defaults, **own}):
+            where: Path = path
+            if problem.path:
+                is_own = problem.path[0] in own
+                where = (*path, "params") if is_own else ("defaults", "params")
+            elif task.params is not UNSET:
+                where = (*path, "params")
+            self.findings.add(
+                Finding(
+                    code=ProblemCode.INVALID_VALUE,
+                    path=(*where, *problem.path),
+                    message=problem.message,
+                    hint=problem.hint,
+                    at_key=problem.at_key,
+                )
+            )
+
+    def _merged_inputs(self, task: CheckedTask) -> dict[str, Any]:
+        own = {} if task.inputs is UNSET else task.inputs
+        return {**self.default_inputs, **own} if self.default_inputs else own
 
     def _report_inputs(
         self, problems: Iterable[InputProblem], task: CheckedTask, path: Path
@@ -243,15 +291,53 @@ class Survey:
         path: Path = (*self._path, position)
         if task.name is not UNSET and "\0" in task.name and "name" not in bad:
             self.findings.add(nul_in_text((*path, "name")))
-        self._look_for_reserved(task, path)
+        self._look_for_secrets(task, path)
 
-    def _look_for_reserved(self, task: CheckedTask, path: Path) -> None:
+    def _look_for_secrets(self, task: CheckedTask, path: Path) -> None:
         for key, value in (("inputs", task.inputs), ("params", task.params)):
             if value:
-                for finding, is_error in reserved_text(
-                    value, (*path, key), has_expressions=key == "inputs"
-                ):
-                    (self.findings if is_error else self.warnings).add(finding)
+                self.findings.extend(secrets_in(value, (*path, key)))
+
+    def _look_for_openings(self, task: CheckedTask, path: Path) -> frozenset[InputPath]:
+        """Return which texts of a task's inputs are filled in; warn of what looks as if it were."""
+        if task.inputs is not UNSET:
+            for where, text in strings_in(task.inputs, (*path, "inputs")):
+                self._warn_of_near_miss(text, where)
+        if task.params is not UNSET:
+            for where, text in strings_in(task.params, (*path, "params")):
+                if has_opening(text):
+                    self.warnings.add(_not_filled_in(where))
+        return frozenset(
+            where for where, text in strings_in(self._merged_inputs(task), ()) if has_opening(text)
+        )
+
+    def _warn_of_near_miss(self, text: str, where: Path) -> None:
+        found = near_miss(text)
+        if found is not None:
+            self.warnings.add(_near_miss(found, where))
+
+
+def _has_openings(inputs: dict[str, Any]) -> bool:
+    return any(has_opening(text) for _, text in strings_in(inputs, ()))
+
+
+def _near_miss(found: str, path: Path) -> Finding:
+    if found.startswith("${{"):
+        message = f"the $ of {quoted(found)} stays in the text"
+        hint = "a reference begins with {{ tasks. alone; leave it if the $ is meant"
+    else:
+        message = f"{quoted(found)} is plain text: a reference begins with {{{{ tasks."
+        hint = "leave it if it is meant as text"
+    return Finding(code=ProblemCode.INVALID_EXPRESSION, path=path, message=message, hint=hint)
+
+
+def _not_filled_in(path: Path) -> Finding:
+    return Finding(
+        code=ProblemCode.INVALID_EXPRESSION,
+        path=path,
+        message="{{ tasks. in `params` is plain text: references are filled in in `inputs` only",
+        hint="leave it if it is meant as text",
+    )
 
 
 def nul_in_text(path: Path) -> Finding:

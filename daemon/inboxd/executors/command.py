@@ -7,16 +7,17 @@ daemon's work, the same for every executor with isolation `command`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from inboxd.errors import NoRetry
+from inboxd.executors.interpreters import code_arguments, reads_code
 from inboxd.plugins.hookspecs import hookimpl
 from inboxd.plugins.protocol import CommandLine, InputProblem, Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from inboxd.plugins.protocol import Executor, TaskContext
 
@@ -85,6 +86,19 @@ class Command:
     isolation: str = Isolation.COMMAND
     #: What `inboxd executors command` shows: the schema cannot say that one of two is needed.
     example: Mapping[str, Any] = {"argv": ["echo", "hello"]}
+    code_inputs = ("script",)
+
+    def code_places(self, inputs: dict[str, Any]) -> list[tuple[str | int, ...]]:
+        """Return the arguments that an interpreter runs as code, and stdin where it runs that."""
+        argv = inputs.get("argv")
+        if not isinstance(argv, list):
+            # One expression may stand for all of it: then its values are looked at.
+            return []
+        words = [_text(word) for word in cast("Sequence[Any]", argv)]
+        places: list[tuple[str | int, ...]] = [("argv", index) for index in code_arguments(words)]
+        if reads_code(words):
+            places.append(("stdin",))
+        return places
 
     def input_problems(self, inputs: dict[str, Any]) -> list[InputProblem]:
         """Return what is wrong with inputs that fit the schema: all of it, in order."""
@@ -152,7 +166,7 @@ def _choice_problems(inputs: dict[str, Any]) -> list[InputProblem]:
             )
         ]
     if "argv" not in inputs and "script" not in inputs:
-        return [InputProblem(path=(), message=_ONE_OF_BOTH)]
+        return [InputProblem(path=(), message=_ONE_OF_BOTH, whatever_values=True)]
     return []
 
 

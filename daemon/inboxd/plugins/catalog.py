@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from inboxd.array.json_schema import SchemaCheck, SchemaError, compile_schema
 from inboxd.errors import PluginError
+from inboxd.plugins.inputs_type import schema_of
 from inboxd.plugins.live_executors import LiveExecutors
-from inboxd.plugins.protocol import ChecksInputs, place_kind
+from inboxd.plugins.protocol import ChecksInputs, ChecksParams, FindsCode, place_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from inboxd.array.catalog import InputPath
     from inboxd.plugins.protocol import Executor, InputProblem
     from inboxd.task import PlaceKind
 
@@ -32,6 +34,9 @@ class ExecutorCatalog:
         self._kinds: dict[str, PlaceKind] = {}
         self._schemas: dict[str, SchemaCheck] = {}
         self._own_checks: dict[str, ChecksInputs] = {}
+        self._params_checks: dict[str, ChecksParams] = {}
+        self._code_inputs: dict[str, tuple[str, ...]] = {}
+        self._code_finders: dict[str, FindsCode] = {}
         self._add(executors)
 
     def _add(self, executors: Mapping[str, Executor]) -> None:
@@ -39,11 +44,17 @@ class ExecutorCatalog:
             self._kinds[name] = place_kind(executor.isolation)
             if executor.inputs_schema is not None:
                 try:
-                    self._schemas[name] = compile_schema(dict(executor.inputs_schema))
-                except SchemaError as error:
+                    self._schemas[name] = compile_schema(schema_of(executor.inputs_schema))
+                except (SchemaError, TypeError) as error:
                     raise PluginError(f'inputs_schema of executor "{name}": {error}') from error
             if isinstance(executor, ChecksInputs):
                 self._own_checks[name] = executor
+            if isinstance(executor, ChecksParams):
+                self._params_checks[name] = executor
+            if code_inputs := getattr(executor, "code_inputs", ()):
+                self._code_inputs[name] = tuple(code_inputs)
+            if isinstance(executor, FindsCode):
+                self._code_finders[name] = executor
 
     def kind_of(self, executor: str) -> PlaceKind | None:
         """Return which kind of place the executor takes; None when nobody offers it."""
@@ -66,10 +77,45 @@ class ExecutorCatalog:
         """Return False when any object will do."""
         return executor in self._schemas or executor in self._own_checks
 
-    def input_problems(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputProblem]:
-        """Return what is wrong with a task's inputs; the executor's own check comes second."""
+    def wants_params_check(self, executor: str) -> bool:
+        """Return False when any params will do."""
+        return executor in self._params_checks
+
+    def params_problems(self, executor: str, params: dict[str, Any]) -> Sequence[InputProblem]:
+        """Return what is wrong with a task's params."""
+        check = self._params_checks.get(executor)
+        return () if check is None else check.params_problems(params)
+
+    def input_problems(
+        self, executor: str, inputs: dict[str, Any], *, open_at: Collection[InputPath] = ()
+    ) -> Sequence[InputProblem]:
+        """
+        Return what is wrong with a task's inputs; the executor's own check comes second.
+
+        Where values are still open (see `inboxd.array.catalog.Catalog`), that check is made only
+        of inputs that fit the schema as they are, since it is promised such.
+        """
         schema = self._schemas.get(executor)
-        if schema is not None and (problems := schema.problems(inputs)):
-            return problems
+        if schema is not None and (found := schema.problems(inputs)):
+            return schema.problems(inputs, open_at=open_at) if open_at else found
         own_check = self._own_checks.get(executor)
-        return () if own_check is None else own_check.input_problems(inputs)
+        if own_check is None:
+            return ()
+        problems = own_check.input_problems(inputs)
+        return [one for one in problems if not _may_be_right(one, open_at)] if open_at else problems
+
+    def code_places(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputPath]:
+        """Return which of these inputs are code: by the executor's word, and by its own search."""
+        places: list[InputPath] = [(name,) for name in self._code_inputs.get(executor, ())]
+        finder = self._code_finders.get(executor)
+        return places if finder is None else [*places, *finder.code_places(inputs)]
+
+
+def _may_be_right(problem: InputProblem, open_at: Collection[InputPath]) -> bool:
+    """Return whether what an executor's own check found may depend on a value at *open_at*."""
+    path = problem.path
+    if any(path[: len(place)] == place for place in open_at):
+        return True
+    if problem.at_key or problem.whatever_values:
+        return False
+    return any(place[: len(path)] == path for place in open_at)

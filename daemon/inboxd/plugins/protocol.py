@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChecksInputs",
+    "ChecksParams",
     "CommandLine",
     "Configurable",
     "Executor",
+    "FindsCode",
     "HasExample",
     "HasPositions",
     "InputProblem",
@@ -67,8 +69,9 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     #: Given on standard input; None gives an empty one.
     stdin: bytes | None = None
-    #: `json`: all of stdout is one JSON document, and becomes the result.
-    stdout: Literal["text", "json"] = "text"
+    #: `json`: all of stdout is one JSON document, and becomes the result. `lines`: stdout is the
+    #: line protocol of docs/reference/executor-protocol.md: progress, a result or an error.
+    stdout: Literal["text", "json", "lines"] = "text"
 
 
 class TaskContext(Protocol):
@@ -143,14 +146,27 @@ class TaskContext(Protocol):
 class Executor(Protocol):
     """Who carries a task out."""
 
-    #: What a task file says in `executor`.
-    name: str
-    #: One sentence for `inboxd executors`.
-    description: str
-    #: JSON Schema (2020-12) of `inputs`; None takes any object.
-    inputs_schema: Mapping[str, Any] | None
-    #: One of `Isolation`.
-    isolation: str
+    # Read-only here, so that an executor may say them as it likes: in the class, or as properties.
+
+    @property
+    def name(self) -> str:
+        """What a task file says in `executor`."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One sentence for `inboxd executors`."""
+        ...
+
+    @property
+    def inputs_schema(self) -> Mapping[str, Any] | type | None:
+        """JSON Schema (2020-12) of `inputs`, or a type it is made from; None takes any object."""
+        ...
+
+    @property
+    def isolation(self) -> str:
+        """One of `Isolation`."""
+        ...
 
     def execute(self, inputs: dict[str, Any], context: TaskContext) -> Any:
         """
@@ -181,6 +197,38 @@ class ChecksInputs(Protocol):
         Return what is wrong with inputs that fit the schema; empty when nothing is.
 
         Called when a file is checked, on the thread that does so: quick, and without waiting.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksParams(Protocol):
+    """What an executor has besides, when it wants something of a task's `params`."""
+
+    def params_problems(self, params: Mapping[str, Any]) -> Sequence[InputProblem]:
+        """
+        Return what is wrong with a task's `params`, paths from their top; empty: nothing.
+
+        Called when a file is checked, on the thread that does so: quick, and without waiting.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsCode(Protocol):
+    """
+    What an executor has besides, when some of its inputs are code.
+
+    Where these are always the same, `code_inputs = ("script",)` names them instead.
+    """
+
+    def code_places(self, inputs: dict[str, Any]) -> Sequence[tuple[str | int, ...]]:
+        """
+        Return the paths, from the top of *inputs*, of what is run as code.
+
+        No expression may stand there: the value that it brings would become code. Called when a
+        file is checked, with inputs of any shape and expressions as they are written, and before
+        an attempt, with all values filled in.
         """
         ...
 

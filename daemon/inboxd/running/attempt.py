@@ -28,3 +28,5 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     #: JSON objects; None for an empty one.
     inputs: bytes | None = None
     params: bytes | None = None
+    #: `inputs` are as they are written, and what they refer to is still to be filled in.
+    has_references: bool = False

@@ -129,6 +129,7 @@ def _record(
                 timeout_seconds=default_timeout if task.timeout is None else task.timeout,
                 inputs=_bytes(details[0]) if details else None,
                 params=_bytes(details[1]) if details else None,
+                has_references=bool(details and task.flags & TaskFlag.HAS_REFERENCES),
             )
         )
         claims.trees.append(tree)

@@ -56,7 +56,9 @@ INSERT INTO tasks (id, tree, local_id, name, parent, state, kind, priority, due_
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
-_INSERT_DETAILS = "INSERT INTO task_details (task, inputs, params, other) VALUES (?, ?, ?, ?)"
+_INSERT_DETAILS = (
+    "INSERT INTO task_details (task, inputs, params, other, reads) VALUES (?, ?, ?, ?, ?)"
+)
 
 _INSERT_EDGE = "INSERT INTO edges (dependency, dependant, holds_on) VALUES (?, ?, ?)"
 
@@ -223,7 +225,9 @@ def _insert_specs(
             )
         )
         if has_details:
-            details.append((number, _text(spec.inputs), _text(spec.params), _text(spec.other)))
+            details.append(
+                (number, *map(_text, (spec.inputs, spec.params, spec.other, spec.reads)))
+            )
         for edge in spec.edges:
             edges.append((first + edge.dependency, number, _EDGE_NUMBERS[edge.on]))
     execute_many(connection, _INSERT_TASK, tasks)
@@ -272,6 +276,8 @@ def _flags(spec: TaskSpec, *, strict: bool, has_details: bool) -> int:
         flags |= TaskFlag.HAS_DEPENDANTS
     if has_details:
         flags |= TaskFlag.HAS_DETAILS
+    if spec.reads is not None:
+        flags |= TaskFlag.HAS_REFERENCES
     return flags
 
 

@@ -11,9 +11,10 @@ from inboxd.array.json_schema import compile_schema
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from inboxd.array import InputProblem, Problem
+    from inboxd.array.catalog import InputPath
     from inboxd.task import TaskSpec
 
 __all__ = ["CATALOG", "accepted", "check", "codes", "only_problem", "rejected", "specs"]
@@ -49,10 +50,22 @@ class TwoExecutors:
         """Return whether it is `command`."""
         return executor == "command"
 
-    def input_problems(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputProblem]:
+    def wants_params_check(self, executor: str) -> bool:
+        return False
+
+    def params_problems(self, executor: str, params: dict[str, Any]) -> Sequence[InputProblem]:
+        return ()
+
+    def input_problems(
+        self, executor: str, inputs: dict[str, Any], *, open_at: Collection[InputPath] = ()
+    ) -> Sequence[InputProblem]:
         """Return what `command` does not take; nothing else is ever asked for."""
         assert executor == "command"
-        return self._schema.problems(inputs)
+        return self._schema.problems(inputs, open_at=open_at)
+
+    def code_places(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputPath]:
+        """Return the script of `command`."""
+        return [("script",)] if executor == "command" else []
 
 
 CATALOG = TwoExecutors()

@@ -256,27 +256,6 @@ def test_a_secret_whose_key_is_escaped_is_found() -> None:
     assert codes(text) == [("unknown_secret", "/0/inputs/x/$secret")]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{{ tasks.a.result }}",
-        "{{tasks.a.result}}",
-        "{{ \t tasks.",
-        "before {{ tasks.a.result }} after",
-        "{{{{ tasks.a }}",
-        "{{{ tasks.a }}",
-    ],
-)
-def test_an_expression_is_an_error_until_there_are_references(text: str) -> None:
-    assert codes(_task(inputs={"x": [text]})) == [("invalid_expression", "/0/inputs/x/0")]
-
-
-def test_an_escaped_expression_is_found() -> None:
-    text = r'[{"id":"a","executor":"noop","inputs":{"x":"\u007b{ t\u0061sks.a.result }}"}}]'
-
-    assert codes(text) == [("invalid_expression", "/0/inputs/x")]
-
-
 def test_two_braces_are_plain_text_outside_of_inputs() -> None:
     text = "{{ tasks.a.result }}"
 
