@@ -37,7 +37,7 @@ __all__ = ["MOST_PARSED_BYTES", "Formats", "nobody_reads", "unread_reason"]
 logger = logging.getLogger(__name__)
 
 #: A larger file of another format is refused: its values all lie in memory at one time, at some
-#: twenty times its size, where JSON is read a piece at a time (docs/explanation/plugins.md).
+#: fifteen times its size, where JSON is read a piece at a time (docs/how-to/yaml.md).
 MOST_PARSED_BYTES = 32 * 1024 * 1024
 
 #: Suffixes that a plugin of this project reads, for who dropped such a file without it.

@@ -5,20 +5,17 @@ from __future__ import annotations
 import datetime
 import math
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxd.array import CheckedArray, Limits, RejectedArray, check_array
+from inboxd.array import CheckedArray, Limits, Problem, RejectedArray, check_array
 from inboxd.array.document import check_document
 
 from .checking import CATALOG, codes
-
-if TYPE_CHECKING:
-    from inboxd.array import Problem
 
 
 def nowhere(path: tuple[str | int, ...], *, at_key: bool) -> None:
@@ -185,6 +182,21 @@ def test_the_place_of_the_idempotency_key_is_the_one_given() -> None:
 
     assert isinstance(result, CheckedArray)
     assert result.key_place == (1, 5)
+
+
+def test_what_a_plugin_finds_wrong_with_the_tree_stands_where_the_document_says() -> None:
+    result = check_document(
+        [{"id": "a", "executor": "noop", "metadata": {"owner": "nobody"}}],
+        size=1_000,
+        catalog=CATALOG,
+        positions=lambda path, *, at_key: (len(path), 5),
+    )
+    assert isinstance(result, CheckedArray)
+    placed = result.placed([Problem(pointer="/0/metadata/owner", message="not he")])
+
+    assert [(one.pointer, one.line, one.column) for one in placed.problems] == [
+        ("/0/metadata/owner", 3, 5)
+    ]
 
 
 JSON_VALUES = st.recursive(
