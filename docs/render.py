@@ -74,7 +74,8 @@ def unreleased() -> str:
         fragments = sorted((ROOT / "docs" / "changelog").glob(f"*.{kind}*.md"))
         if fragments:
             entries = "".join(fragment.read_text().strip() + "\n" for fragment in fragments)
-            text += f"\n### {title}\n\n{entries}"
+            # CHANGELOG.md stands two directories above the fragments.
+            text += f"\n### {title}\n\n{entries.replace('](../', '](docs/')}"
     return text.lstrip("\n")
 
 
