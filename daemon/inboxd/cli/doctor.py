@@ -93,6 +93,7 @@ def _findings(where: Where) -> Iterator[Finding]:
 def _instance_findings(instance: Instance) -> Iterator[Finding]:
     # What follows is not needed for --help.
     from inboxd.cli.checks import database, directories, machine, programs, software
+    from inboxd.cli.offered import resolved_executor
     from inboxd.plugins.manager import load_plugins
 
     settings = instance.settings
@@ -105,7 +106,10 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
     yield from machine.check_file_system("inbox", settings.inbox.path, holds_database=False)
     plugins = load_plugins(settings)
     yield from database.check_database(
-        settings.store.url, is_running=bool(instance.is_running), executors=plugins.executors.keys()
+        settings.store.url,
+        is_running=bool(instance.is_running),
+        executors=plugins.executors.keys(),
+        is_made=lambda name: resolved_executor(name, settings, plugins) is not None,
     )
     yield from software.check_plugins(settings, plugins)
     yield from software.check_verbs(plugins)

@@ -524,5 +524,17 @@ def test_tasks_that_may_start_are_counted_by_their_executor(tmp_path: Path) -> N
     store.close()
 
     report = inspect_database(store.url, seconds=5)
+    none, made = (
+        [
+            finding.message
+            for finding in check_database(
+                store.url, is_running=False, executors=(), is_made=lambda _, yes=yes: yes
+            )
+            if finding.check == "executors"
+        ]
+        for yes in (False, True)
+    )
 
     assert report.waiting == {"gone": 2}
+    assert none == ['2 tasks wait for "gone", which is gone or switched off']
+    assert made == []

@@ -8,7 +8,7 @@ from inboxd.cli.checks.finding import Finding, failed, good, warned
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from inboxd.store.inspection import DatabaseReport
 
@@ -22,15 +22,34 @@ _LARGE_LOG_BYTES = 256 * 1024**2
 _MIB = 1024**2
 
 
-def check_database(url: str, *, is_running: bool, executors: Collection[str]) -> Iterator[Finding]:
-    """Look at the database of this URL, by reading alone; *executors* are those that work."""
+def check_database(
+    url: str,
+    *,
+    is_running: bool,
+    executors: Collection[str],
+    is_made: Callable[[str], bool] | None = None,
+) -> Iterator[Finding]:
+    """
+    Look at the database of this URL, by reading alone.
+
+    Args:
+        url: of the database.
+        is_running: whether a daemon uses it.
+        executors: those that work.
+        is_made: whether a plugin makes an executor of another name when it is asked; None: none.
+    """
     from inboxd.store.inspection import inspect_database  # not needed for --help
     from inboxd.store.schema import HEAD  # not needed for --help
 
     seconds = _SECONDS_BESIDE_A_DAEMON if is_running else _SECONDS
     report = inspect_database(url, seconds=seconds)
     yield from database_findings(report, newest=HEAD)
-    yield from waiting_findings(report.waiting, executors)
+    waiting = {
+        name: count
+        for name, count in report.waiting.items()
+        if name in executors or is_made is None or not is_made(name)
+    }
+    yield from waiting_findings(waiting, executors)
 
 
 def waiting_findings(waiting: Mapping[str, int], executors: Collection[str]) -> Iterator[Finding]:
