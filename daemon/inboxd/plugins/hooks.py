@@ -177,19 +177,20 @@ class Hooks:
         """
 
         def answer() -> Any:
-            given = one(**arguments)
-            return given if then is None else then(given)
+            try:
+                given = one(**arguments)
+                return given if then is None else then(given)
+            except ParseProblem as problem:
+                return problem
+            except BaseException as error:  # the door of one plugin: SystemExit too
+                if (one.plugin, one.hook) in self._off:
+                    return None  # it was left behind, and reported
+                return self.failed(one, error)
 
         try:
             return within(seconds, answer)
         except Overrun as error:
             self.switch_off(one, str(error))
-            return self.failed(one, error)
-        except ParseProblem as problem:
-            return problem
-        except BaseException as error:  # the door of one plugin: SystemExit too
-            if isinstance(error, KeyboardInterrupt) and _is_main_thread():
-                raise  # a person's Ctrl-C, while we waited
             return self.failed(one, error)
 
     def failed(self, one: Implementation, error: BaseException) -> HookFailed:

@@ -110,7 +110,8 @@ class LiveExecutors(Mapping[str, "Executor"]):
         answer = self._hooks.resolve_executor(name, task)
         if answer is None:
             return None
-        owner, executor = answer
+        owner: Implementation = answer[0]
+        executor: Executor = answer[1]  # so it says; what it is, is looked at next
         try:
             problem = within(RESOLVE_SECONDS, lambda: executor_problem(executor))
             if problem is None and executor.name != name:
