@@ -46,5 +46,5 @@ class CandidateTree:
     strict_priority: bool
     task_count: int
     #: Yields the tasks in the order of the file; may be called again. Up to a million of them:
-    #: look at one after the other, and keep none.
+    #: look at one after the other, and keep none. Only while the hook runs.
     tasks: Callable[[], Iterator[CandidateTask]] = field(repr=False, compare=False)

@@ -17,7 +17,7 @@ from inboxd.plugins.tree_check import checked_by_plugins
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inboxd.plugins.candidate import CandidateTree
+    from inboxd.plugins.candidate import CandidateTask, CandidateTree
 
 FILE = b"""\
 {
@@ -59,12 +59,16 @@ def _problems(*problems: Problem, data: bytes = FILE) -> list[Problem]:
 
 def test_a_plugin_sees_the_tree_with_its_defaults_merged_in() -> None:
     seen: list[CandidateTree] = []
+    tasks: list[CandidateTask] = []
 
-    checked = _with(lambda tree: seen.append(tree))
+    def look(tree: CandidateTree) -> None:
+        seen.append(tree)
+        tasks.extend(tree.tasks())
+
+    checked = _with(look)
 
     assert isinstance(checked, CheckedArray)
-    tree = seen[0]
-    one, two = list(tree.tasks())
+    tree, one, two = seen[0], *tasks
     assert (tree.name, tree.file, tree.owner, tree.task_count) == ("nightly", "a.json", 7, 2)
     assert tree.metadata == {"list": [1, {"0": 2}]}
     assert (one.pointer, one.retry_limit, one.timeout_seconds) == ("/tasks/0", 3, 120.0)
@@ -100,6 +104,14 @@ def test_a_problem_stands_where_its_pointer_leads_or_at_the_nearest_parent(
 
     assert (problem.line, problem.column) == place
     assert problem.pointer == (pointer if pointer.startswith("/") else "")
+
+
+def test_a_tree_is_looked_at_only_while_the_hook_runs() -> None:
+    seen: list[CandidateTree] = []
+    _with(lambda tree: seen.append(tree))
+
+    with pytest.raises(TimeoutError):
+        next(seen[0].tasks())
 
 
 def test_a_bare_array_has_no_tasks_in_its_pointers() -> None:
