@@ -100,6 +100,8 @@ The state directory is, when nobody says where, the unit's `$STATE_DIRECTORY`, e
 _MARKDOWN_OPTIONS = """\
 Every other key is the executor's own: `inboxd executors NAME` shows which there are, and one that
 cannot be used is an error that names the section.
+With `argv` the section makes an executor of a program, in any language:
+[the executor protocol](executor-protocol.md).
 
 ## `[plugins.NAME]`
 
