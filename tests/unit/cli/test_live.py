@@ -13,7 +13,7 @@ from rich.console import Console
 
 from inboxd.cli.live import LiveView, can_show_live_view
 from inboxd.cli.render.live_screen import Tally, live_screen, rows_for
-from inboxd.events import DrainBegan, FileTaken, TreeEnded
+from inboxd.events import DrainBegan, FileTaken, TaskProgress, TreeEnded
 from inboxd.store.reader import StoreReader
 from inboxd.store.tables import TaskState
 from inboxd.task import TaskStatus
@@ -26,14 +26,20 @@ if TYPE_CHECKING:
 TREE = "01930000-0000-7000-8000-0000beef2222"
 
 
-def screen(store: StoreBuilder, *, height: int = 24, tally: Tally | None = None) -> list[str]:
+def screen(
+    store: StoreBuilder,
+    *,
+    height: int = 24,
+    tally: Tally | None = None,
+    progress: dict[tuple[str, str], TaskProgress] | None = None,
+) -> list[str]:
     console = Console(file=io.StringIO(), width=100, height=height, color_system=None)
     trees, tasks = rows_for(height)
     with StoreReader(store.url) as reader:
         overview = reader.overview(trees=trees, tasks=tasks)
     shown = live_screen(
         overview, tally or Tally(), inbox=Path("inbox"), stopping=False, now=NOON + 70_000_000,
-        trees=trees, tasks=tasks,
+        trees=trees, tasks=tasks, progress=progress or {},
     )  # fmt: skip
     with console.capture() as captured:
         console.print(shown)
@@ -62,6 +68,32 @@ def test_a_tree_has_its_bar_and_a_running_task_its_time(store: StoreBuilder) -> 
     assert lines[1].endswith("2/4  1 min 10 s  1 running 1 failed")
     assert lines[2].startswith("b ")
     assert lines[2].endswith("1 min 10 s  attempt 2")
+
+
+def said(attempt: int, fraction: float | None, message: str) -> dict[tuple[str, str], TaskProgress]:
+    event = TaskProgress(
+        tree_id=TREE, task_id="b", attempt=attempt, fraction=fraction, message=message
+    )
+    return {(TREE, "b"): event}
+
+
+@pytest.mark.parametrize(
+    ("progress", "ending"),
+    [
+        (said(2, 0.456, "of a \x1b[2J page"), r"attempt 2  46% of a \x1b[2J page"),
+        (said(2, None, "still"), "attempt 2  still"),
+        (said(1, 0.9, "of an earlier attempt"), "attempt 2"),
+    ],
+)
+def test_a_running_task_shows_how_far_it_says_it_is(
+    store: StoreBuilder, progress: dict[tuple[str, str], TaskProgress], ending: str
+) -> None:
+    running = TaskRow(id="b", state=TaskState.IN_PROGRESS, columns={"attempt": 2})
+    store.add_tree([running], public_id=TREE, started_at=NOON)
+
+    lines = screen(store, progress=progress)
+
+    assert lines[2].endswith(ending)
 
 
 def test_an_idle_daemon_says_where_it_waits(store: StoreBuilder) -> None:

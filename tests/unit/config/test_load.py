@@ -256,6 +256,28 @@ def test_an_option_in_a_variable_is_a_value_of_toml_or_the_text_itself(
     assert {"y": {"key": value}} == settings.plugins.options
 
 
+def test_paths_of_a_program_start_from_the_file_that_says_so(home: Path) -> None:
+    main = write(
+        home / "etc/inboxd.toml",
+        "[executors.a]\nargv = ['bin/a', 'x/y']\ninputs_schema = 'a.json'\n"
+        "[executors.b]\nargv = ['b']\ninputs_schema = {type = 'object'}\n"
+        "[executors.c]\ncwd = 'not/a/program'\n",
+    )
+    write(home / "etc/conf.d/a.toml", "[executors.a]\ncwd = '../work'")
+
+    settings = load(home, config=main)
+
+    assert {
+        "a": {
+            "argv": [f"{home}/etc/bin/a", "x/y"],
+            "inputs_schema": f"{home}/etc/a.json",
+            "cwd": f"{home}/etc/work",
+        },
+        "b": {"argv": ["b"], "inputs_schema": {"type": "object"}},
+        "c": {"cwd": "not/a/program"},
+    } == {name: dict(one.options) for name, one in settings.executors.items()}
+
+
 def test_a_variable_is_about_the_name_and_the_key_that_the_files_speak_of(home: Path) -> None:
     config = write(
         home / "inboxd.toml",
