@@ -29,6 +29,7 @@ from inboxd.plugins.manager import load_plugins
 from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 from inboxd.running.leftovers import end_leftovers
 from inboxd.running.runner import Runner
+from inboxd.running.worker_sources import worker_source
 from inboxd.scheduling.scheduler import Scheduler
 from inboxd.state_lock import StateLock
 from inboxd.store.driver import sqlite_version
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from inboxd.events import Listener
     from inboxd.plugins.hooks import Hooks
     from inboxd.plugins.manager import Plugins
+    from inboxd.running.worker_messages import WorkerSource
 
 __all__ = ["Daemon"]
 
@@ -163,6 +165,8 @@ class Daemon:
             reader=results,
             on_outcomes=lambda ended: scheduler.add_outcomes(ended),
             on_places_kept=lambda kind, change: scheduler.keep_places(kind, change),
+            on_progress=self._teller.tell_progress,
+            source_of=lambda name: _source_of(name, executors, settings),
             clock=self._clock,
         )
         scheduler = self._scheduler = Scheduler(
@@ -385,6 +389,12 @@ def _check_settings(settings: Settings, plugins: Plugins, executors: LiveExecuto
     ]
     if problems:
         raise ConfigurationError(problems)
+
+
+def _source_of(name: str, executors: LiveExecutors, settings: Settings) -> WorkerSource | None:
+    """Return where a worker process gets an executor from."""
+    origin = executors.origins.get(name)
+    return None if origin is None else worker_source(name, origin, settings)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ __all__ = [
     "DaemonNotReachable",
     "InboxInUse",
     "InboxdError",
+    "InvalidInputs",
     "NoRetry",
     "NotFound",
     "PackagesRefused",
@@ -92,6 +93,10 @@ class PackagesRefused(InboxdError):
 
 class NoRetry(InboxdError):
     """Raised by an executor: the attempt failed, and another one would fail as well."""
+
+
+class InvalidInputs(NoRetry):
+    """Raised by an executor: the inputs are not what it takes; the error says `invalid_inputs`."""
 
 
 class RetryLater(InboxdError):

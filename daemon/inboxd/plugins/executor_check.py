@@ -15,8 +15,6 @@ __all__ = ["executor_problem", "is_executor_name"]
 #: The form of a task's id, so that a name can stand wherever an id can.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
-_SUPPORTED = frozenset({Isolation.ASYNC, Isolation.THREAD, Isolation.COMMAND})
-
 
 def is_executor_name(name: object) -> bool:
     """Whether a task file can name an executor so."""
@@ -46,8 +44,6 @@ def executor_problem(executor: Any) -> str | None:
         hint = did_you_mean(str(isolation), list(Isolation))
         text = f'executor "{name}": there is no isolation {shown_name(isolation)}'
         return text if hint is None else f"{text}; {hint}"
-    if isolation not in _SUPPORTED:
-        return f'executor "{name}": isolation {isolation} is not supported by this version'
     if not callable(executor.execute):
         return f'executor "{name}": execute is not callable'
     if executor.inputs_schema is None:

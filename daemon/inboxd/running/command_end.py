@@ -18,6 +18,7 @@ from inboxd.running.command_outcome import (
 )
 from inboxd.running.logs import bound_log, log_tail
 from inboxd.running.outcomes import CUT, raised, timed_out
+from inboxd.running.program_outcome import program_outcome
 
 if TYPE_CHECKING:
     from inboxd.config.settings import RunSettings
@@ -39,6 +40,9 @@ def outcome_of(command: RunningCommand, settings: RunSettings) -> Outcome:
         if command.is_cut:
             bound_outputs(command.files, max_bytes=settings.max_output_bytes)
             return CUT
+        lines = command.lines
+        if lines is not None:
+            lines.look(command.files.out, is_over=True)
         end = read_end(
             command.files,
             status=command.status,
@@ -47,7 +51,9 @@ def outcome_of(command: RunningCommand, settings: RunSettings) -> Outcome:
             max_output_bytes=settings.max_output_bytes,
         )
         if command.is_timed_out and command.limit is not None:
-            return timed_out(command.limit, result=command_result(end))
+            return timed_out(command.limit, result=command_result(end) if lines is None else None)
+        if lines is not None:
+            return program_outcome(end, lines, max_result_bytes=settings.max_result_bytes)
         return command_outcome(end, max_result_bytes=settings.max_result_bytes)
     except Exception as error:  # the outer door of one attempt
         logger.exception(

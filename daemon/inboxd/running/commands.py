@@ -10,19 +10,19 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from inboxd.running.environment import base_environment
-from inboxd.running.locks import AttemptLocks
 from inboxd.running.outcomes import CUT, failed_to_start
 from inboxd.running.spawn import RunningCommand, Spawner, kill_at_once
-from inboxd.running.supervisor import CommandSupervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
+    from inboxd.running.context import ContextSource
+    from inboxd.running.locks import AttemptLocks
+    from inboxd.running.supervisor import CommandSupervisor
     from inboxd.task import Failed, Outcome
 
 __all__ = ["CommandAttempts"]
@@ -44,20 +44,20 @@ class CommandAttempts:
         *,
         executors: Mapping[str, Executor],
         settings: RunSettings,
-        state: Path,
+        contexts: ContextSource,
+        locks: AttemptLocks,
+        supervisor: CommandSupervisor,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
     ) -> None:
         self._executors = executors
         self._settings = settings
-        self._state = state
+        self._contexts = contexts
         self._report = report
         self._clock = clock
         self._queue: SimpleQueue[tuple[Attempt, float | None] | None] = SimpleQueue()
-        self._locks = AttemptLocks(state)
-        self._supervisor = CommandSupervisor(
-            settings=settings, state=state, locks=self._locks, report=report, clock=clock
-        )
+        self._locks = locks
+        self._supervisor = supervisor
         self._spawner: Spawner | None = None
         self._threads: list[threading.Thread] = []
         self._is_cut = False
@@ -68,7 +68,8 @@ class CommandAttempts:
             return
         self._spawner = Spawner(
             executors=self._executors,
-            state=self._state,
+            contexts=self._contexts,
+            max_result_bytes=self._settings.max_result_bytes,
             locks=self._locks,
             environment=base_environment(os.environ, self._settings.environment),
         )
@@ -110,10 +111,6 @@ class CommandAttempts:
         if not are_stuck:
             self._spawner.close()
         self._cut_queue()
-
-    def running(self) -> list[RunningCommand]:
-        """Return the commands that run; from any thread."""
-        return self._supervisor.running()
 
     def _serve(self, spawner: Spawner) -> None:
         while (item := self._queue.get()) is not None:

@@ -12,8 +12,8 @@ from inboxd.running.process_table import ProcessFacts, descendants, process_fact
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from inboxd.running.leader import Leader
     from inboxd.running.orphans import Orphans
-    from inboxd.running.spawn import RunningCommand
 
 __all__ = ["Ending", "living"]
 
@@ -38,7 +38,7 @@ class Ending:
     def __init__(
         self,
         *,
-        command: RunningCommand | None,
+        command: Leader | None,
         stray: ProcessFacts | None = None,
         now: float,
         grace_seconds: float,
@@ -100,7 +100,7 @@ class Ending:
             roots.append(self.command.pid)
         return roots
 
-    def _ask(self, leader: RunningCommand | None, left: Iterable[ProcessFacts]) -> None:
+    def _ask(self, leader: Leader | None, left: Iterable[ProcessFacts]) -> None:
         """Send SIGTERM to all that were not asked before."""
         in_group: set[int] = set()
         members = list(left)
@@ -119,7 +119,7 @@ class Ending:
             self._asked.add((one.pid, one.started))
 
 
-def _kill(leader: RunningCommand | None, left: Iterable[ProcessFacts]) -> None:
+def _kill(leader: Leader | None, left: Iterable[ProcessFacts]) -> None:
     if leader is not None and not leader.has_ended:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader.pid, signal.SIGKILL)

@@ -14,16 +14,16 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from inboxd.running.context import AttemptContext, decoded_object
+from inboxd.running.context import decoded_object
 from inboxd.running.outcomes import CUT, DONE, outcome_of_value, raised, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from pathlib import Path
 
     from inboxd.clock import Clock
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
+    from inboxd.running.context import AttemptContext, ContextSource
     from inboxd.task import Outcome
 
 __all__ = ["LoopAttempts"]
@@ -45,14 +45,14 @@ class LoopAttempts:
         self,
         *,
         executors: Mapping[str, Executor],
-        state: Path,
+        contexts: ContextSource,
         max_result_bytes: int,
         grace_seconds: float,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
     ) -> None:
         self._executors = executors
-        self._state = state
+        self._contexts = contexts
         self._max_result_bytes = max_result_bytes
         self._grace_seconds = grace_seconds
         self._report = report
@@ -152,7 +152,7 @@ class LoopAttempts:
                 if self._is_cut:
                     self._outcomes.append((attempt, CUT, now_micros()))
                     continue
-                context = AttemptContext(attempt, self._state)
+                context = self._contexts.context(attempt, limit)
                 try:
                     value = executors[attempt.executor].execute(
                         {} if attempt.inputs is None else decoded_object(attempt.inputs), context

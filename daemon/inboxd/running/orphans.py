@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from inboxd.running.spawn import RunningCommand
+    from inboxd.running.leader import Leader
 
 __all__ = ["Orphans"]
 
@@ -40,7 +40,7 @@ class _Orphan:
 
     __slots__ = ("facts", "is_known", "owners")
 
-    def __init__(self, facts: ProcessFacts, owners: set[RunningCommand]) -> None:
+    def __init__(self, facts: ProcessFacts, owners: set[Leader]) -> None:
         self.facts = facts
         #: Whose it can be: one when it is known; all that ran when it was first seen when it hides
         #: everything that would tell. A command that ends is taken out.
@@ -62,7 +62,7 @@ class Orphans:
         """Give the descriptor back."""
         self._adopted.close()
 
-    def look(self, commands: Callable[[], Collection[RunningCommand]]) -> None:
+    def look(self, commands: Callable[[], Collection[Leader]]) -> None:
         """
         Bring what is known up to date, and wait for orphans that ended.
 
@@ -83,7 +83,7 @@ class Orphans:
         for pid in pids:
             self._note(pid, possible)
 
-    def of(self, command: RunningCommand) -> list[int]:
+    def of(self, command: Leader) -> list[int]:
         """Return the orphans that can only be this command's."""
         return [pid for pid, orphan in self._orphans.items() if orphan.owners == {command}]
 
@@ -91,7 +91,7 @@ class Orphans:
         """Return the orphans whose command is over."""
         return [orphan.facts for orphan in self._orphans.values() if not orphan.owners]
 
-    def forget(self, command: RunningCommand) -> None:
+    def forget(self, command: Leader) -> None:
         """Take out a command of which nothing is left that is known to be its own."""
         for orphan in self._orphans.values():
             orphan.owners.discard(command)
@@ -112,7 +112,7 @@ class Orphans:
                 has_reaped = os.waitpid(pid, os.WNOHANG)[0] != 0 or has_reaped
         return has_reaped
 
-    def _note(self, pid: int, commands: Collection[RunningCommand]) -> None:
+    def _note(self, pid: int, commands: Collection[Leader]) -> None:
         facts = process_facts(pid)
         if facts is None or facts.session == self._session:
             return
@@ -129,9 +129,7 @@ class Orphans:
             elif is_new:
                 time.sleep(_EXEC_SECONDS)
 
-    def _owners(
-        self, facts: ProcessFacts, commands: Collection[RunningCommand]
-    ) -> set[RunningCommand] | None:
+    def _owners(self, facts: ProcessFacts, commands: Collection[Leader]) -> set[Leader] | None:
         """
         Return whose a process is: by its session, its mark, or the lock that it inherited.
 
@@ -142,7 +140,7 @@ class Orphans:
                 return {command}
         mark = mark_of(facts.pid)
         for command in commands:
-            if command.files.result == mark:
+            if command.files is not None and command.files.result == mark:
                 return {command}
         if mark is not None and mark.startswith(self._marks):
             return set()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
-from inboxd.errors import NoRetry, RetryLater
+from inboxd.errors import InvalidInputs, NoRetry, RetryLater
 from inboxd.names import escaped
 from inboxd.task import Completed, Failed, Interrupted, Outcome, TaskError, TaskErrorCode
 
@@ -54,18 +55,36 @@ def result_too_large(size: int, max_result_bytes: int) -> Failed:
 
 def raised(error: BaseException) -> Failed:
     """Return the outcome of an executor that raised *error*."""
-    text = escaped(str(error))[:_LONGEST_MESSAGE]
+    text = _text_of(error)
     match error:
+        case InvalidInputs():
+            return _failed(TaskErrorCode.INVALID_INPUTS, text or "InvalidInputs", retryable=False)
         case NoRetry():
             return _failed(TaskErrorCode.EXCEPTION, text or "NoRetry", retryable=False)
         case RetryLater():
             return Failed(
                 error=TaskError(code=TaskErrorCode.EXCEPTION, message=text),
-                retry_after_seconds=max(0.0, error.after_seconds),
+                retry_after_seconds=_seconds(error.after_seconds),
             )
         case _:
             name = type(error).__name__
             return _failed(TaskErrorCode.EXCEPTION, f"{name}: {text}" if text else name)
+
+
+def _text_of(error: BaseException) -> str:
+    """Return an exception's text, bounded, whatever its `__str__` does."""
+    try:
+        text = str(error)
+    except BaseException as problem:  # it is the plugin's code
+        return f"its text cannot be had: __str__ raised {type(problem).__name__}"
+    return escaped(text[:_LONGEST_MESSAGE])[:_LONGEST_MESSAGE]
+
+
+def _seconds(after: object) -> float | None:
+    """Return what `RetryLater` was given as seconds; None, as if it had not said, for no number."""
+    if isinstance(after, int | float) and math.isfinite(after):
+        return max(0.0, float(after))
+    return None
 
 
 def failed_to_start(message: str) -> Failed:

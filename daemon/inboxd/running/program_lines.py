@@ -8,7 +8,7 @@ All of it is bounded: a line by the largest result, the lines of one look by a n
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -199,8 +199,9 @@ def _error_of(value: Any) -> ProgramError:
     """Return what an error line says; a bare text is its message, an odd `retry` is true."""
     if not isinstance(value, dict):
         return ProgramError(message=_text(value))
-    message = _text(value.get("message"))
-    retry: Any = value.get("retry", True)
+    members = cast("dict[str, Any]", value)
+    message = _text(members.get("message"))
+    retry: Any = members.get("retry", True)
     if retry is False:
         return ProgramError(message=message, retryable=False)
     seconds = None

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.protocol import Isolation
 from inboxd.running.commands import CommandAttempts
+from inboxd.running.context import ContextSource
 from inboxd.running.event_loop import LoopAttempts
+from inboxd.running.filling import FillingAttempts
+from inboxd.running.locks import AttemptLocks
 from inboxd.running.outcomes import raised
+from inboxd.running.progress import ProgressBoard
+from inboxd.running.supervisor import CommandSupervisor
 from inboxd.running.system_calls import become_subreaper
 from inboxd.running.thread_pool import ThreadAttempts
+from inboxd.running.workers import WorkerAttempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +29,12 @@ if TYPE_CHECKING:
 
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
+    from inboxd.events import TaskProgress
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
+    from inboxd.running.progress import Progress
+    from inboxd.running.worker_messages import WorkerSource
+    from inboxd.store.reader import StoreReader
     from inboxd.task import Outcome, PlaceKind
 
 __all__ = ["Runner", "RunningAttempt"]
@@ -37,6 +48,12 @@ class RunningAttempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt
     #: Of a command's leader.
     pid: int | None = None
+    #: What it said of its progress; None: nothing.
+    progress: Progress | None = None
+
+
+def _knows_no_source(executor: str) -> WorkerSource | None:
+    """No executor runs in a worker process."""
 
 
 def _keeps_no_place(kind: PlaceKind, change: int) -> None:
@@ -54,7 +71,10 @@ class Runner:
         state: Path,
         on_outcomes: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
+        reader: StoreReader | None = None,
         on_places_kept: Callable[[PlaceKind, int], None] = _keeps_no_place,
+        source_of: Callable[[str], WorkerSource | None] = _knows_no_source,
+        on_progress: Callable[[TaskProgress], None] | None = None,
     ) -> None:
         """
         Make a runner.
@@ -66,36 +86,80 @@ class Runner:
             on_outcomes: is told (attempt, outcome, microseconds since 1970) of what ended; from
                 any thread, so it only takes note and returns.
             clock: for the times of the outcomes, and for time limits.
+            reader: of the store that attempts are recorded in, for the results of other tasks.
             on_places_kept: is told +1 just before the outcome of an attempt whose thread goes on
                 and so keeps its place, -1 when that thread has returned; from any thread.
+            on_progress: is told what running attempts say of their progress, of each at most once
+                a second; from any thread, so it only takes note and returns.
+            source_of: says how a worker process gets an executor with isolation `process`.
         """
         self._settings = settings
-        self._on_outcomes = on_outcomes
+        self._report = on_outcomes
         self._clock = clock
         self._executors = executors
         #: As far as asked for: the mapping may grow while attempts run.
         self._isolations: dict[str, str] = {}
+        self._filling = FillingAttempts(
+            reader=reader,
+            catalog_of=lambda name: ExecutorCatalog({name: executors[name]}),
+            hand_on=self._begin,
+            report=self._on_outcomes,
+            clock=clock,
+        )
+        self._board = ProgressBoard(clock, on_progress)
+        contexts = ContextSource(
+            state=state,
+            clock=clock,
+            max_output_bytes=settings.max_output_bytes,
+            reader=reader,
+            board=self._board,
+        )
         self._loop = LoopAttempts(
             executors=executors,
-            state=state,
+            contexts=contexts,
             max_result_bytes=settings.max_result_bytes,
             grace_seconds=settings.grace_seconds,
-            report=on_outcomes,
+            report=self._on_outcomes,
             clock=clock,
         )
         self._threads = ThreadAttempts(
             executors=executors,
-            state=state,
+            contexts=contexts,
             places=settings.places,
             max_result_bytes=settings.max_result_bytes,
-            report=on_outcomes,
+            report=self._on_outcomes,
             on_places_kept=on_places_kept,
             call_later=self._loop.call_later,
             clock=clock,
         )
-        self._commands = CommandAttempts(
-            executors=executors, settings=settings, state=state, report=on_outcomes, clock=clock
+        locks = AttemptLocks(state)
+        self._supervisor = CommandSupervisor(
+            settings=settings, state=state, locks=locks, report=self._on_outcomes, clock=clock
         )
+        self._commands = CommandAttempts(
+            executors=executors,
+            settings=settings,
+            contexts=contexts,
+            locks=locks,
+            supervisor=self._supervisor,
+            report=self._on_outcomes,
+            clock=clock,
+        )
+        self._workers = WorkerAttempts(
+            executors=executors,
+            source_of=source_of,
+            settings=settings,
+            contexts=contexts,
+            locks=locks,
+            supervisor=self._supervisor,
+            report=self._on_outcomes,
+            clock=clock,
+        )
+
+    @property
+    def board(self) -> ProgressBoard:
+        """What running attempts say of their progress."""
+        return self._board
 
     def start(self) -> None:
         """Start the threads; return when attempts can be run. May be called twice."""
@@ -122,6 +186,15 @@ class Runner:
 
         What cannot be begun comes back as an outcome like everything else.
         """
+        if any(attempt.has_references for attempt in attempts):
+            for attempt in attempts:
+                if attempt.has_references:
+                    self._filling.begin(attempt)
+            attempts = [attempt for attempt in attempts if not attempt.has_references]
+        self._begin(attempts)
+
+    def _begin(self, attempts: Sequence[Attempt]) -> None:
+        """Begin attempts whose inputs are whole; from any thread."""
         default_limit = self._settings.default_timeout_seconds
         on_loop: list[tuple[Attempt, float | None]] = []
         for attempt in attempts:
@@ -134,6 +207,8 @@ class Runner:
                     on_loop.append((attempt, limit))
                 case Isolation.COMMAND:
                     self._commands.begin(attempt, limit)
+                case Isolation.PROCESS:
+                    self._workers.begin(attempt, limit)
                 case Isolation.THREAD:
                     self._threads.begin(attempt, limit)
                 case _:
@@ -155,21 +230,33 @@ class Runner:
 
         Every outcome that follows is `Interrupted(counts=False)`, but for what ended before.
         """
+        self._filling.cut()
+        self._workers.cut()
         self._commands.cut()
         self._threads.cut()
         self._loop.cut()
 
     def stop(self) -> None:
         """Cut; return when all outcomes are reported and no process is left; callable twice."""
+        self._filling.stop()
+        self._workers.stop()
         self._commands.stop()
         self._threads.stop()
         self._loop.stop()
 
     def running(self) -> list[RunningAttempt]:
         """Return what runs now, the order of starts; from any thread."""
-        found = [
-            RunningAttempt(attempt=one.attempt, pid=one.pid) for one in self._commands.running()
+        pids = {one.pid: one.attempt for one in self._supervisor.running()}
+        found: list[tuple[Attempt, int | None]] = []
+        found += [(attempt, pid) for pid, attempt in pids.items() if attempt is not None]
+        for attempt in [*self._filling.running(), *self._threads.running(), *self._loop.running()]:
+            found.append((attempt, None))
+        running = [
+            RunningAttempt(attempt=attempt, pid=pid, progress=self._board.of(attempt))
+            for attempt, pid in found
         ]
-        for attempt in [*self._threads.running(), *self._loop.running()]:
-            found.append(RunningAttempt(attempt=attempt))
-        return sorted(found, key=lambda one: one.attempt.start_seq)
+        return sorted(running, key=lambda one: one.attempt.start_seq)
+
+    def _on_outcomes(self, ended: Sequence[tuple[Attempt, Outcome, int]]) -> None:
+        self._board.forget(attempt for attempt, _, _ in ended)
+        self._report(ended)

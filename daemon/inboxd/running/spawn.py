@@ -16,23 +16,27 @@ from typing import TYPE_CHECKING
 from inboxd.failpoints import failpoint
 from inboxd.names import escaped
 from inboxd.plugins.protocol import CommandLine
-from inboxd.running.context import AttemptContext, decoded_object
+from inboxd.running.command_end import outcome_of
+from inboxd.running.context import decoded_object
 from inboxd.running.environment import attempt_variables
 from inboxd.running.outcomes import failed_to_start, raised
 from inboxd.running.paths import attempt_files, make_private_directory, tree_directory
 from inboxd.running.process_table import process_facts, ticks_since_boot
+from inboxd.running.program_lines import ProgramLines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from inboxd.config.settings import RunSettings
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
+    from inboxd.running.context import ContextSource
     from inboxd.running.locks import AttemptLock, AttemptLocks
     from inboxd.running.paths import AttemptFiles
-    from inboxd.task import Failed
+    from inboxd.running.progress import ProgressBoard
+    from inboxd.task import Failed, Outcome
 
-__all__ = ["RunningCommand", "Spawner", "kill_at_once"]
+__all__ = ["RunningCommand", "Spawner", "kill_at_once", "open_outputs"]
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -42,6 +46,7 @@ class RunningCommand:
 
     __slots__ = (
         "attempt",
+        "board",
         "files",
         "gives_json",
         "has_ended",
@@ -49,6 +54,7 @@ class RunningCommand:
         "is_reported",
         "is_timed_out",
         "limit",
+        "lines",
         "lock",
         "pid",
         "pidfd",
@@ -68,6 +74,8 @@ class RunningCommand:
         started: int,
         gives_json: bool,
         limit: float | None,
+        lines: ProgramLines | None = None,
+        board: ProgressBoard | None = None,
     ) -> None:
         self.attempt = attempt
         self.files = files
@@ -79,6 +87,9 @@ class RunningCommand:
         #: Clock ticks since the machine's start, of the leader.
         self.started = started
         self.gives_json = gives_json
+        #: Reads the line protocol, if it speaks that; what it says of its progress goes to `board`.
+        self.lines = lines
+        self.board = board
         #: Seconds.
         self.limit = limit
         #: The leader was waited for.
@@ -89,6 +100,31 @@ class RunningCommand:
         self.is_cut = False
         self.is_reported = False
 
+    @property
+    def adopts(self) -> bool:
+        """False: a command's orphans are the daemon's."""
+        return False
+
+    def look(self) -> None:
+        """Read what a program said since the last look; once a second while it runs."""
+        lines = self.lines
+        if lines is None:
+            return
+        before = lines.progress
+        lines.look(self.files.out)
+        if lines.progress is not None and lines.progress is not before and self.board is not None:
+            self.board.note(self.attempt, *lines.progress)
+
+    def begin_end(self) -> None:
+        """Nobody but the supervisor reports a command."""
+
+    def outcome(self, settings: RunSettings) -> Outcome:
+        """Return how its attempt ended; its outputs are bounded by this."""
+        return outcome_of(self, settings)
+
+    def forget(self) -> None:
+        """Nobody waits for that."""
+
 
 class Spawner:
     """Starts commands; may be used by several threads at once."""
@@ -97,13 +133,15 @@ class Spawner:
         self,
         *,
         executors: Mapping[str, Executor],
-        state: Path,
+        contexts: ContextSource,
+        max_result_bytes: int,
         locks: AttemptLocks,
         environment: Mapping[bytes, bytes],
     ) -> None:
         self._executors = executors
-        self._state = str(state)
-        self._state_path = state
+        self._state = str(contexts.state)
+        self._contexts = contexts
+        self._max_result_bytes = max_result_bytes
         self._locks = locks
         self._environment = environment
         # One for all: opening it for each command costs more than the command's other files.
@@ -117,7 +155,8 @@ class Spawner:
         """Start an attempt's command; what prevents it is the attempt's outcome."""
         try:
             line = self._executors[attempt.executor].execute(
-                decoded_object(attempt.inputs), AttemptContext(attempt, self._state_path)
+                decoded_object(attempt.inputs),
+                self._contexts.context(attempt, limit),
             )
         except BaseException as error:  # the outer door of one attempt
             return raised(error)
@@ -186,7 +225,12 @@ class Spawner:
             started=started,
             gives_json=line.stdout == "json",
             limit=limit,
+            lines=self._lines() if line.stdout == "lines" else None,
+            board=self._contexts.board,
         )
+
+    def _lines(self) -> ProgramLines:
+        return ProgramLines(max_result_bytes=self._max_result_bytes)
 
 
 def _start_time(pid: int, ticks: int) -> int:
@@ -206,6 +250,16 @@ def kill_at_once(process: subprocess.Popen[bytes]) -> None:
     """End a command that nobody watches."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def open_outputs(files: AttemptFiles) -> tuple[int, int]:
+    """Open an attempt's two output files, which may be there already."""
+    out = _open_making_directory(files.out, files.directory)
+    try:
+        return out, os.open(files.err, _APPEND, 0o600)
+    except OSError:
+        os.close(out)
+        raise
 
 
 def _open_making_directory(path: str, directory: str) -> int:

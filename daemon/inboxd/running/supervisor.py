@@ -1,7 +1,8 @@
 """
-The thread that watches commands: their ends, time limits, output and what they leave behind.
+The thread that watches commands and worker processes: their ends, time limits, output and what they
+leave behind.
 
-It sleeps in one epoll over the pidfds of all commands; nothing wakes it while none runs.
+It sleeps in one epoll over the pidfds of all of them; nothing wakes it while none is there.
 An attempt ends with its command's leader, not with the end of a pipe that a stranger may hold.
 What outlives the leader is ended as well: the outcome of a success does not wait for that, that
 of a failure does, so that no two attempts of one task are alive at once.
@@ -16,9 +17,10 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
-from inboxd.running.command_end import bound_outputs, outcome_of, remove_what_is_over
+from inboxd.running.command_end import bound_outputs, remove_what_is_over
 from inboxd.running.ending import Ending
 from inboxd.running.orphans import Orphans
 from inboxd.running.process_table import exit_status
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.running.attempt import Attempt
+    from inboxd.running.leader import Leader
     from inboxd.running.locks import AttemptLocks
     from inboxd.running.process_table import ProcessFacts
-    from inboxd.running.spawn import RunningCommand
     from inboxd.task import Outcome
 
 __all__ = ["CommandSupervisor"]
@@ -49,7 +51,7 @@ _AFTER_ERROR_SECONDS = 0.1
 
 
 class CommandSupervisor:
-    """Watches the commands that the spawners started, and reports how they ended."""
+    """Watches what the spawners and the workers' pool started, and reports how it ended."""
 
     def __init__(
         self,
@@ -66,18 +68,20 @@ class CommandSupervisor:
         self._report = report
         self._clock = clock
         self._thread: threading.Thread | None = None
-        #: Of the commands by pidfd and the heap of time limits, which other threads fill.
+        #: Of what is watched, by pidfd, and the heap of time limits, which other threads fill.
         self._lock = threading.Lock()
-        self._watched: dict[int, RunningCommand] = {}
-        self._limits: list[tuple[float, int, RunningCommand]] = []
+        self._watched: dict[int, Leader] = {}
+        self._limits: list[tuple[float, int, Leader]] = []
         self._order = itertools.count()
         self._sleeps_until: float | None = 0.0
+        #: Filled by other threads: what is to be ended.
+        self._to_end: deque[Leader] = deque()
         self._is_cut = False
         self._is_stopping = False
         # The rest is the thread's own.
-        self._endings: dict[RunningCommand | int, Ending] = {}
+        self._endings: dict[Leader | int, Ending] = {}
         #: Commands whose leader is over while something is left; a set that keeps its order.
-        self._ended: dict[RunningCommand, None] = {}
+        self._ended: dict[Leader, None] = {}
         self._outcomes: list[tuple[Attempt, Outcome, int]] = []
         self._tick_at = 0.0
 
@@ -92,7 +96,7 @@ class CommandSupervisor:
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
         self._thread.start()
 
-    def watch(self, command: RunningCommand) -> None:
+    def watch(self, command: Leader) -> None:
         """
         Take a command over from the spawner that started it; from any thread.
 
@@ -118,6 +122,11 @@ class CommandSupervisor:
         if wakes:
             os.eventfd_write(self._wake_up, 1)
 
+    def end(self, command: Leader) -> None:
+        """End one that is watched, and all that comes of it; from any thread, at once."""
+        self._to_end.append(command)
+        os.eventfd_write(self._wake_up, 1)
+
     def cut(self) -> None:
         """End everything that runs, now and later; the outcomes follow, each `Interrupted`."""
         self._is_cut = True
@@ -136,8 +145,8 @@ class CommandSupervisor:
         self._epoll.close()
         os.close(self._wake_up)
 
-    def running(self) -> list[RunningCommand]:
-        """Return the commands whose leader is there; from any thread."""
+    def running(self) -> list[Leader]:
+        """Return those whose leader is there; from any thread."""
         with self._lock:
             return list(self._watched.values())
 
@@ -154,7 +163,7 @@ class CommandSupervisor:
 
     def _turn(self) -> None:
         """Sleep until something happens, do all that is due, and report it at once."""
-        ended: list[RunningCommand] = []
+        ended: list[Leader] = []
         for descriptor, _ in self._epoll.poll(self._sleep(), _MOST_EVENTS):
             if descriptor == self._wake_up:
                 os.eventfd_read(self._wake_up)
@@ -189,7 +198,7 @@ class CommandSupervisor:
                 return None
             return max(0.0, self._sleeps_until - self._clock.monotonic())
 
-    def _wait_for_leader(self, descriptor: int) -> RunningCommand:
+    def _wait_for_leader(self, descriptor: int) -> Leader:
         """Wait for a leader whose pidfd says that it is over."""
         # Unregistered by hand: a child between vfork and exec shares the descriptor, and so keeps
         # the registration alive beyond our close.
@@ -199,12 +208,13 @@ class CommandSupervisor:
         self._ended[command] = None
         command.status = exit_status(descriptor)
         command.has_ended = True
+        command.begin_end()
         # Popen must not wait for it a second time: its number may be another's by then.
         command.process.returncode = command.status or 0
         os.close(descriptor)
         return command
 
-    def _leader_ended(self, command: RunningCommand) -> None:
+    def _leader_ended(self, command: Leader) -> None:
         """Finish a command whose leader is over, unless something is left of it."""
         now = self._clock.monotonic()
         ending = self._endings.get(command)
@@ -213,19 +223,19 @@ class CommandSupervisor:
         elif self._orphans and self._orphans.of(command):
             self._begin_ending(command, now)
             if command.status == 0:
-                outcome = outcome_of(command, self._settings)
+                outcome = command.outcome(self._settings)
                 if isinstance(outcome, Completed):
                     self._say(command, outcome)
         else:
             self._finish(command)
 
-    def _commands_left(self) -> list[RunningCommand]:
-        """Return all commands of which a process may be left."""
-        return [*self.running(), *self._ended]
+    def _commands_left(self) -> list[Leader]:
+        """Return all of which a process may be an orphan."""
+        return [*[one for one in self.running() if not one.adopts], *self._ended]
 
     def _end_what_must_end(self, now: float) -> None:
         """Begin to end what is over its time limit, or everything after a cut."""
-        due: list[RunningCommand] = []
+        due: list[Leader] = []
         with self._lock:
             while self._limits and (self._limits[0][0] <= now or self._limits[0][2].is_reported):
                 due.append(heapq.heappop(self._limits)[2])
@@ -234,12 +244,17 @@ class CommandSupervisor:
             if not command.has_ended and command not in self._endings:
                 command.is_timed_out = True
                 self._begin_ending(command, now)
+        while self._to_end:
+            command = self._to_end.popleft()
+            if not command.has_ended and command not in self._endings:
+                self._begin_ending(command, now)
         for command in commands:
             if command not in self._endings:
                 command.is_cut = True
                 self._begin_ending(command, now)
 
-    def _begin_ending(self, command: RunningCommand, now: float) -> None:
+    def _begin_ending(self, command: Leader, now: float) -> None:
+        command.begin_end()
         self._endings[command] = Ending(
             command=command, now=now, grace_seconds=self._settings.grace_seconds
         )
@@ -262,7 +277,7 @@ class CommandSupervisor:
                     self._give_up_leader(ending.command)
                 self._finish(ending.command)
 
-    def _give_up_leader(self, command: RunningCommand) -> None:
+    def _give_up_leader(self, command: Leader) -> None:
         """Stop watching a leader that SIGKILL does not end."""
         self._epoll.unregister(command.pidfd)
         with self._lock:
@@ -277,8 +292,10 @@ class CommandSupervisor:
             return
         self._tick_at = now + _TICK_SECONDS
         most = self._settings.max_output_bytes
-        for command in self._commands_left():
-            bound_outputs(command.files, max_bytes=most)
+        for command in [*self.running(), *self._ended]:
+            command.look()
+            if command.files is not None and command.attempt is not None:
+                bound_outputs(command.files, max_bytes=most)
         self._orphans.look(self._commands_left)
         for facts in self._orphans.without_owner():
             if facts.pid not in self._endings:
@@ -294,27 +311,31 @@ class CommandSupervisor:
                 self._limits = [one for one in self._limits if not one[2].has_ended]
                 heapq.heapify(self._limits)
 
-    def _finish(self, command: RunningCommand) -> None:
+    def _finish(self, command: Leader) -> None:
         """Nothing of a command is left: say how it ended, and remove its files that are over."""
         self._ended.pop(command, None)
         self._orphans.forget(command)
         if not command.is_reported:
-            self._say(command, outcome_of(command, self._settings))
-        remove_what_is_over(command.files)
+            self._say(command, command.outcome(self._settings))
+        if command.files is not None:
+            remove_what_is_over(command.files)
         self._locks.give_back(command.lock.slot)
+        command.forget()
 
-    def _say(self, command: RunningCommand, outcome: Outcome) -> None:
+    def _say(self, command: Leader, outcome: Outcome | None) -> None:
         command.is_reported = True
-        self._outcomes.append((command.attempt, outcome, self._clock.now_micros()))
+        if command.attempt is not None and outcome is not None:
+            self._outcomes.append((command.attempt, outcome, self._clock.now_micros()))
 
 
-def _warn_of_survivors(command: RunningCommand | None, left: list[ProcessFacts]) -> None:
+def _warn_of_survivors(command: Leader | None, left: list[ProcessFacts]) -> None:
+    attempt = None if command is None else command.attempt
     logger.error(
         "processes do not end",
         extra={
             "event": "processes_do_not_end",
-            "tree": None if command is None else command.attempt.tree_id,
-            "task": None if command is None else command.attempt.task_id,
+            "tree": None if attempt is None else attempt.tree_id,
+            "task": None if attempt is None else attempt.task_id,
             "pids": [one.pid for one in left],
         },
     )

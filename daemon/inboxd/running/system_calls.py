@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 
-__all__ = ["become_subreaper", "punch_hole", "rename_to_free_name"]
+__all__ = ["become_subreaper", "die_with_parent", "punch_hole", "rename_to_free_name"]
 
+#: prctl(2): a signal when the thread that started this process ends.
+_PR_SET_PDEATHSIG = 1
 #: prctl(2): orphans below this process become its children, not those of process 1.
 _PR_SET_CHILD_SUBREAPER = 36
 #: fallocate(2): free the blocks of a range; the file keeps its size, the range reads as zeros.
@@ -37,6 +40,17 @@ def become_subreaper() -> None:
         OSError: the kernel does not know how (before Linux 3.4).
     """
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        _raise_errno()
+
+
+def die_with_parent() -> None:
+    """
+    Have the kernel kill this process when the thread that started it ends.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    if _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
         _raise_errno()
 
 

@@ -13,17 +13,17 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from inboxd.running.context import AttemptContext, decoded_object
+from inboxd.running.context import decoded_object
 from inboxd.running.outcomes import CUT, outcome_of_value, raised, timed_out
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from inboxd.clock import Clock
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
+    from inboxd.running.context import AttemptContext, ContextSource
     from inboxd.task import Outcome
 
 __all__ = ["ThreadAttempts"]
@@ -51,7 +51,7 @@ class ThreadAttempts:
         self,
         *,
         executors: Mapping[str, Executor],
-        state: Path,
+        contexts: ContextSource,
         places: int,
         max_result_bytes: int,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
@@ -60,7 +60,7 @@ class ThreadAttempts:
         clock: Clock,
     ) -> None:
         self._executors = executors
-        self._state = state
+        self._contexts = contexts
         self._places = places
         self._max_result_bytes = max_result_bytes
         self._report = report
@@ -79,7 +79,7 @@ class ThreadAttempts:
 
     def begin(self, attempt: Attempt, limit: float | None) -> None:
         """Hand an attempt over with its time limit in seconds; from any thread, at once."""
-        job = _Job(attempt, limit, AttemptContext(attempt, self._state))
+        job = _Job(attempt, limit, self._contexts.context(attempt))
         with self._lock:
             if not self._is_stopped and attempt.task in self._running:
                 self._waiting[attempt.task] = job
@@ -132,6 +132,7 @@ class ThreadAttempts:
         outcome: Outcome = CUT
         if not self._is_cut:
             if (limit := job.limit) is not None:
+                job.context.begin(limit)
                 self._call_later(limit, lambda: self._overtake(job, timed_out(limit)))
             try:
                 value = self._executors[attempt.executor].execute(

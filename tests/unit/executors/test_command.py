@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from inboxd.clock import SystemClock
 from inboxd.errors import NoRetry
 from inboxd.executors.command import Command
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.protocol import CommandLine, InputProblem
-from inboxd.running.context import AttemptContext
+from inboxd.running.context import ContextSource
 
 from ..running.runner_bed import attempt
 
-CONTEXT = AttemptContext(attempt(), Path("/state"))
+CONTEXT = ContextSource(state=Path("/state"), clock=SystemClock(), max_output_bytes=1).context(
+    attempt()
+)
 
 
 def _problems(inputs: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:

@@ -264,7 +264,6 @@ def test_an_executor_that_is_switched_off_is_gone() -> None:
 @pytest.mark.parametrize(
     ("isolation", "reason"),
     [
-        ("process", 'executor "x": isolation process is not supported by this version'),
         ("proces", 'executor "x": there is no isolation \'proces\'; did you mean "process"?'),
     ],
 )

@@ -18,9 +18,10 @@ from inboxd.running.runner import Runner
 from inboxd.task import Completed, Failed, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.worker_messages import WorkerSource
     from inboxd.task import Outcome, PlaceKind
 
 #: No test waits longer than this for what must happen.
@@ -68,7 +69,15 @@ def attempt(
 class RunnerBed:
     """Starts a runner and keeps what it reports; a context manager that stops it."""
 
-    def __init__(self, state: Path, *, executors: Iterable[Executor] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        executors: Iterable[Executor] = (),
+        sources: Mapping[str, WorkerSource] | None = None,
+        **settings: Any,
+    ) -> None:
+        """*sources* say how worker processes get executors; *settings* are those of `[run]`."""
         self.state = state
         self.places_kept: list[int] = []
         #: How many outcomes came in each report.
@@ -82,6 +91,7 @@ class RunnerBed:
             state=state,
             on_outcomes=self._note_outcomes,
             on_places_kept=self._note_places,
+            source_of=(sources or {}).get,
             clock=SystemClock(),
         )
 

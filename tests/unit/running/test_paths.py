@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inboxd.running.context import AttemptContext
+from inboxd.clock import SystemClock
+from inboxd.running.context import ContextSource
 from inboxd.running.paths import make_private_directory, remove_tree_directory_if_empty
 
 from .runner_bed import attempt
@@ -29,8 +30,17 @@ def test_a_directory_that_is_there_is_left_alone(tmp_path: Path) -> None:
     assert tmp_path.stat().st_mode & 0o777 == 0o750
 
 
+def _directory(state: Path) -> Path:
+    source = ContextSource(state=state, clock=SystemClock(), max_output_bytes=1)
+    return source.context(attempt()).directory
+
+
 def test_an_empty_tree_directory_goes_when_the_tree_ends(tmp_path: Path) -> None:
-    directory = AttemptContext(attempt(), tmp_path).directory
+    directory = (
+        ContextSource(state=tmp_path, clock=SystemClock(), max_output_bytes=1)
+        .context(attempt())
+        .directory
+    )
 
     remove_tree_directory_if_empty(tmp_path, attempt().tree_id)
 
@@ -38,7 +48,11 @@ def test_an_empty_tree_directory_goes_when_the_tree_ends(tmp_path: Path) -> None
 
 
 def test_a_tree_directory_with_something_in_it_stays(tmp_path: Path) -> None:
-    directory = AttemptContext(attempt(), tmp_path).directory
+    directory = (
+        ContextSource(state=tmp_path, clock=SystemClock(), max_output_bytes=1)
+        .context(attempt())
+        .directory
+    )
     (directory / "data.json").write_text("{}")
 
     remove_tree_directory_if_empty(tmp_path, attempt().tree_id)

@@ -1,0 +1,169 @@
+"""
+Attempts in worker processes: which thread, and so which worker, runs which attempt.
+
+A worker stays for the next attempts of its executor, and goes when there were none for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from inboxd.running.environment import base_environment
+from inboxd.running.outcomes import CUT
+from inboxd.running.worker_thread import WorkerSurroundings, WorkerThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from inboxd.clock import Clock
+    from inboxd.config.settings import RunSettings
+    from inboxd.plugins.protocol import Executor
+    from inboxd.running.attempt import Attempt
+    from inboxd.running.context import ContextSource
+    from inboxd.running.locks import AttemptLocks
+    from inboxd.running.supervisor import CommandSupervisor
+    from inboxd.running.worker_messages import WorkerSource
+    from inboxd.task import Outcome
+
+__all__ = ["WorkerAttempts"]
+
+#: A worker that nobody needed for so long goes.
+IDLE_SECONDS = 60.0
+
+
+class WorkerAttempts:
+    """Runs attempts of executors with isolation `process`."""
+
+    def __init__(
+        self,
+        *,
+        executors: Mapping[str, Executor],
+        source_of: Callable[[str], WorkerSource | None],
+        settings: RunSettings,
+        contexts: ContextSource,
+        locks: AttemptLocks,
+        supervisor: CommandSupervisor,
+        report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
+        clock: Clock,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        """
+        Make the pool.
+
+        Args:
+            executors: by name; of these the limits on memory.
+            source_of: says how a worker gets an executor; None: it cannot.
+            settings: of these the number of places and the limits.
+            contexts: has what attempts share: the state directory, the store, their progress.
+            locks: each worker holds one of them for its life.
+            supervisor: watches the workers; started before the first attempt, stopped after us.
+            report: is told (attempt, outcome, microseconds since 1970).
+            clock: for time limits, and the times of outcomes.
+            idle_seconds: how long a worker waits for another attempt.
+        """
+        self._places = settings.places
+        self._supervisor = supervisor
+        self._report = report
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._surroundings = WorkerSurroundings(
+            executors=executors,
+            source_of=source_of,
+            settings=settings,
+            contexts=contexts,
+            locks=locks,
+            supervisor=supervisor,
+            clock=clock,
+            environment=base_environment(os.environ, settings.environment),
+        )
+        self._lock = threading.Lock()
+        self._threads: list[WorkerThread] = []
+        #: Those that wait; the one that did so last is at the end.
+        self._idle: list[WorkerThread] = []
+        self._backlog: deque[tuple[Attempt, float | None]] = deque()
+        self._is_cut = False
+
+    def begin(self, attempt: Attempt, limit: float | None) -> None:
+        """Hand an attempt over with its time limit in seconds; from any thread, at once."""
+        with self._lock:
+            if not self._is_cut:
+                thread = self._thread_for(attempt.executor)
+                if thread is None:
+                    self._backlog.append((attempt, limit))
+                else:
+                    thread.queue.put((attempt, limit))
+                return
+        self.say(attempt, CUT)
+
+    def cut(self) -> None:
+        """End all workers; the attempts in them are reported when nothing of them is left."""
+        with self._lock:
+            self._is_cut = True
+            backlog, self._backlog = self._backlog, deque()
+        for attempt, _ in backlog:
+            self.say(attempt, CUT)
+        self._supervisor.cut()
+
+    def stop(self) -> None:
+        """Cut, and return when all workers are gone; the supervisor still runs."""
+        self.cut()
+        with self._lock:
+            threads, self._threads = self._threads, []
+            self._idle.clear()
+        for thread in threads:
+            thread.queue.put(None)
+        for thread in threads:
+            thread.join()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing more is begun."""
+        return self._is_cut
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long a worker waits for another attempt."""
+        return self._idle_seconds
+
+    def next_for(self, thread: WorkerThread) -> tuple[Attempt, float | None] | None:
+        """Give a thread that is done the next attempt; None: it is idle now."""
+        with self._lock:
+            if self._backlog:
+                thread.executor = self._backlog[0][0].executor
+                return self._backlog.popleft()
+            if not self._is_cut:
+                self._idle.append(thread)
+        return None
+
+    def lets_go(self, thread: WorkerThread) -> bool:
+        """Whether a thread that is idle may let its worker go; False: it was just chosen."""
+        with self._lock:
+            if thread not in self._idle:
+                return False
+            thread.executor = None
+            return True
+
+    def say(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Report how an attempt ended."""
+        self._report([(attempt, outcome, self._clock.now_micros())])
+
+    def _thread_for(self, executor: str) -> WorkerThread | None:
+        """Choose: one with such a worker, one without any, a new one, another; the lock is held."""
+        idle = self._idle
+        chosen = next((one for one in reversed(idle) if one.executor == executor), None)
+        if chosen is None:
+            chosen = next((one for one in idle if one.executor is None), None)
+        if chosen is None and len(self._threads) < self._places:
+            chosen = WorkerThread(self, self._surroundings)
+            self._threads.append(chosen)
+            chosen.start()
+        elif chosen is not None:
+            idle.remove(chosen)
+        elif idle:
+            chosen = idle.pop(0)
+        if chosen is not None:
+            chosen.executor = executor
+        return chosen
