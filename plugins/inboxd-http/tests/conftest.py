@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inboxd.testing.fixtures import make_inboxd_daemon  # noqa: F401 # a fixture, found by its name
+from inboxd.testing.fixtures import make_inboxd_daemon
 from inboxd_http.testing import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["ca_file", "make_inboxd_daemon", "server", "tls_server"]
 
 _TLS = Path(__file__).parent / "tls"
 
