@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -207,3 +209,19 @@ def test_a_plugin_that_does_not_return_holds_no_stop_up_and_is_told_again(
     site.remove("asleep")
     assert daemon.run_until_idle() == 0
     assert [one["file"] for one in site.told("tree_ended")] == ["tree.json"]
+
+
+def test_doctor_says_who_was_not_told_yet(site: PluginSite, make_daemon: MakeDaemon) -> None:
+    daemon = _with_recorder(site, make_daemon)
+    daemon.drop("tree.json", [{"id": "a", "executor": "noop"}])
+    daemon.start("--until-idle", failpoint="before_hook").wait(LIMIT_SECONDS)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "inboxd", "doctor", "--state", str(daemon.state)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+
+    assert "recorder is still to be told of 1 tree that ended" in done.stdout

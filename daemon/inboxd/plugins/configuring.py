@@ -41,6 +41,10 @@ def configure_plugin(
         problem = f"inboxd_configure() failed: {said(error)}"
         return candidate.broken(problem, error, is_part=False), None
     if wanted is not None:
+        had = {one.hook for one in candidate.implementations}
+        if strange := sorted(map(str, wanted - had)):
+            problem = f"inboxd_configure() wants {escaped(strange[0])}, which the plugin has not"
+            return candidate.broken(problem, is_part=False), None
         candidate.implementations = [
             one for one in candidate.implementations if one.hook in wanted or one is implementation
         ]
@@ -95,7 +99,7 @@ def configure_executor(
 def executor_options(settings: Settings, name: str) -> Mapping[str, Any]:
     """Return the table `[executors.NAME]` without `enabled`."""
     table = settings.executors.get(name)
-    return getattr(table, "options", {})
+    return {} if table is None else table.options
 
 
 def unknown_plugin_settings(
@@ -112,7 +116,7 @@ def unknown_plugin_settings(
     known = {one.name: one for one in candidates}
     others = set(unseen)
     problems: list[str] = []
-    for name in sorted(getattr(settings.plugins, "options", {})):
+    for name in sorted(settings.plugins.options):
         plugin = known.get(name)
         table = f"[plugins.{escaped(name)}]"
         if plugin is None:
@@ -150,5 +154,4 @@ def _plugin_options(candidate: Candidate, settings: Settings) -> Mapping[str, An
                 if "argv" in one.options
             },
         }
-    tables: Mapping[str, Mapping[str, Any]] = getattr(settings.plugins, "options", {})
-    return tables.get(candidate.name, {})
+    return settings.plugins.options.get(candidate.name, {})

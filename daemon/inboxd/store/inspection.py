@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from inboxd.errors import StoreError
 from inboxd.store.engine import database_path, open_reader
-from inboxd.store.schema import schema_version
+from inboxd.store.owed_hooks import count_owed_hooks
+from inboxd.store.schema import HEAD, schema_version
 from inboxd.store.tables import TaskState
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class DatabaseReport:
     path: Path
     #: How many tasks that may start wait for each executor, by its name; bounded.
     waiting: Mapping[str, int] = field(default_factory=dict[str, int])
+    #: How many trees that ended each plugin is still to be told of, by its name.
+    owed: Mapping[str, int] = field(default_factory=dict[str, int])
     #: None: there is no file.
     size_bytes: int | None
     wal_bytes: int = 0
@@ -84,6 +87,7 @@ def inspect_database(url: str, *, seconds: float) -> DatabaseReport:
         with engine.connect() as connection:
             version = schema_version(connection)
             waiting = {} if version is None else _waiting(connection)
+            owed = count_owed_hooks(connection) if version == HEAD else {}
             problems, was_checked = _quick_check(connection, seconds=seconds)
     except StoreError as error:
         return DatabaseReport(path=path, size_bytes=size, wal_bytes=wal_bytes, error=str(error))
@@ -101,6 +105,7 @@ def inspect_database(url: str, *, seconds: float) -> DatabaseReport:
         was_checked=was_checked,
         is_writable=_is_writable(path),
         waiting=waiting,
+        owed=owed,
     )
 
 

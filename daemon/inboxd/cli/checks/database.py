@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from inboxd.store.inspection import DatabaseReport
 
-__all__ = ["check_database", "database_findings", "waiting_findings"]
+__all__ = ["check_database", "database_findings", "owed_findings", "waiting_findings"]
 
 #: While a daemon runs, a reader that stays keeps the write-ahead log growing.
 _SECONDS_BESIDE_A_DAEMON = 5.0
@@ -50,6 +50,23 @@ def check_database(
         if name in executors or is_made is None or not is_made(name)
     }
     yield from waiting_findings(waiting, executors)
+    yield from owed_findings(report.owed, is_running=is_running)
+
+
+def owed_findings(owed: Mapping[str, int], *, is_running: bool) -> Iterator[Finding]:
+    """Say which plugins were not told yet of trees that ended."""
+    for name, count in sorted(owed.items()):
+        trees = "1 tree" if count == 1 else f"{count:,} trees"
+        advice = (
+            "if it stays so, the daemon's log says whether the plugin is broken or does not return"
+            if is_running
+            else "the next start tells it, if it is installed and allowed then"
+        )
+        yield warned(
+            "plugins",
+            f"{escaped(name)} is still to be told of {trees} that ended",
+            advice,
+        )
 
 
 def waiting_findings(waiting: Mapping[str, int], executors: Collection[str]) -> Iterator[Finding]:
