@@ -186,7 +186,8 @@ def _problems(
     """Return what is wrong with inputs that are filled in, in one sentence; None: nothing."""
     code = catalog.code_places(attempt.executor, inputs)
     for path in open_at:
-        if lies_in(path, code):
+        # A value may be a part of code, and code a part of a value.
+        if lies_in(path, code) or any(lies_in(place, [path]) for place in code):
             return (
                 f"{_shown(path)}: a value was filled in where {attempt.executor} takes code;"
                 " pass it by another of the inputs"
