@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inboxd.array.problem import Problem, ProblemCode
-    from inboxd.errors import InboxdError, NoRetry, RetryLater
+    from inboxd.errors import InboxdError, InvalidInputs, NoRetry, RetryLater
     from inboxd.plugins.candidate import CandidateTask, CandidateTree
     from inboxd.plugins.decorator import executor
     from inboxd.plugins.hookspecs import hookimpl
@@ -37,6 +37,7 @@ __all__ = [
     "HasPositions",
     "InboxdError",
     "InputProblem",
+    "InvalidInputs",
     "Isolation",
     "NoRetry",
     "ParseProblem",
@@ -63,6 +64,7 @@ _MODULES = {
     "HasPositions": "inboxd.plugins.protocol",
     "InboxdError": "inboxd.errors",
     "InputProblem": "inboxd.plugins.protocol",
+    "InvalidInputs": "inboxd.errors",
     "Isolation": "inboxd.plugins.protocol",
     "NoRetry": "inboxd.errors",
     "ParseProblem": "inboxd.plugins.protocol",

@@ -53,11 +53,39 @@ class TestHttp(ExecutorConformance):
         server.communicate()
 
 
+class TestPython(ExecutorConformance):
+    executor = "python"
+    good_inputs = ({}, {"seconds": 0.01})
+    failing_inputs = ({"fails": True},)
+    slow_inputs: ClassVar[Any] = {"seconds": 60}
+    params: ClassVar[Any] = {"function": "inboxd_sample_functions:work"}
+    config = (
+        '[executors.python]\nallow = ["inboxd_sample_functions:work"]\n'
+        f'path = ["{Path(__file__).with_name("functions")}"]\n'
+    )
+
+
+class TestProgram(ExecutorConformance):
+    """An executor that the configuration makes, of a program in another language."""
+
+    executor = "wait"
+    good_inputs = ({"seconds": 0},)
+    bad_inputs = ({}, {"seconds": -1})
+    failing_inputs = ({"seconds": 7},)
+    slow_inputs: ClassVar[Any] = {"seconds": 60}
+    config = f"""
+[executors.wait]
+argv = ["/bin/sh", "{Path(__file__).with_name("functions") / "wait.sh"}"]
+inputs_schema = {{ type = "object", required = ["seconds"], additionalProperties = false, properties = {{ seconds = {{ type = "integer", minimum = 0 }} }} }}
+"""  # noqa: E501 - a table of TOML stands on one line
+
+
 #: By the names of the executors.
 SUITES: dict[str, type[ExecutorConformance]] = {
     "command": TestCommand,
     "http": TestHttp,
     "noop": TestNoop,
+    "python": TestPython,
 }
 
 

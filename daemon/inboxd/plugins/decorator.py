@@ -12,7 +12,7 @@ import typing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from inboxd.errors import NoRetry
+from inboxd.errors import InvalidInputs
 from inboxd.names import did_you_mean
 from inboxd.plugins.executor_check import is_executor_name, shown_name
 from inboxd.plugins.inputs_type import (
@@ -90,12 +90,12 @@ class TypedFunctionExecutor(FunctionExecutor[P, R]):
         Call the function with an instance made from the inputs of a task.
 
         Raises:
-            NoRetry: the class refuses them.
+            InvalidInputs: the class refuses them.
         """
         try:
             instance = convert_inputs(inputs, self.inputs_type)
         except (ValueError, TypeError) as error:
-            raise NoRetry(f"inputs: {error}") from error
+            raise InvalidInputs(f"inputs: {error}") from error
         return cast("Callable[..., Any]", self._function)(instance, context)
 
 

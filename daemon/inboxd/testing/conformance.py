@@ -79,8 +79,7 @@ class ExecutorConformance:
     def test_good_inputs_complete_with_a_result(self, tmp_path: Path) -> None:
         """Good inputs are accepted, and the result is JSON that the result file holds."""
         with self._daemon(tmp_path) as daemon:
-            for task in self._run_good(daemon):
-                _expect(task["status"] == "completed", _told(task))
+            self._run_good(daemon)
 
     def test_an_unknown_input_is_rejected(self, tmp_path: Path) -> None:
         """A typo in `inputs` is rejected with its place, before anything runs."""
@@ -112,12 +111,10 @@ class ExecutorConformance:
     def test_it_does_not_change_with_the_daemon_s_life(self, tmp_path: Path) -> None:
         """After the daemon was stopped and started, it works as before."""
         with self._daemon(tmp_path) as daemon:
-            for task in self._run_good(daemon):
-                _expect(task["status"] == "completed", _told(task))
+            self._run_good(daemon)
             daemon.stop()
             daemon.start()
-            for task in self._run_good(daemon):
-                _expect(task["status"] == "completed", f"after a restart: {_told(task)}")
+            self._run_good(daemon, when="after a restart: ")
 
     def test_it_fails_in_words(self, tmp_path: Path) -> None:
         """A failure has a message that people can read."""
@@ -226,7 +223,8 @@ class ExecutorConformance:
             pytest.skip("no slow_inputs are given")
         return self._task(daemon, self.slow_inputs, **fields)
 
-    def _run_good(self, daemon: DaemonUnderTest) -> list[dict[str, Any]]:
+    def _run_good(self, daemon: DaemonUnderTest, when: str = "") -> None:
+        """Run a task with each of the good inputs, and fail unless all complete."""
         dropped = daemon.drop(
             [self._task(daemon, one, id=f"t{n}") for n, one in enumerate(self._good(daemon))]
         )
@@ -235,8 +233,8 @@ class ExecutorConformance:
             pytest.fail(
                 f"say good_inputs = [{{…}}], with which it completes: {receipt['errors'][0]}"
             )
-        tasks: list[dict[str, Any]] = dropped.result()["tasks"]
-        return tasks
+        for task in dropped.result()["tasks"]:
+            _expect(task["status"] == "completed", f"{when}{_told(task)}")
 
     def _expect_rejected(
         self, daemon: DaemonUnderTest, inputs: Mapping[str, Any], pointer: str | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
-from inboxd.errors import NoRetry
+from inboxd.errors import InvalidInputs
 from inboxd.plugins.decorator import executor, executors_in
 from inboxd.plugins.executor_check import executor_problem
 from inboxd.plugins.protocol import Executor, Isolation
@@ -94,7 +94,7 @@ def test_a_function_of_a_dataclass_gets_an_instance_and_its_own_check_is_the_exe
 
     assert greet.execute({"whom": "Ada", "times": 2}, TestContext()) == "Hello Hello Ada"
     assert [problem.message for problem in problems] == ["greet once at least"]
-    with pytest.raises(NoRetry, match="greet once at least"):
+    with pytest.raises(InvalidInputs, match="greet once at least"):
         greet.execute({"whom": "Ada", "times": 0}, TestContext())
 
 

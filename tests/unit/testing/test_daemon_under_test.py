@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from inboxd import NoRetry
+from inboxd import InvalidInputs
 from inboxd.clock import rfc3339
 from inboxd.errors import PluginError
 from inboxd.plugins.hookspecs import hookimpl
@@ -199,7 +199,7 @@ def test_a_context_can_be_made_by_hand(tmp_path: Path) -> None:
     assert (context.progressed, context.logged) == ([(0.5, "half")], ["said 1"])
     assert context.directory.is_dir()
     assert TestContext().directory.is_dir()
-    with pytest.raises(NoRetry, match="inputs"):
+    with pytest.raises(InvalidInputs, match="inputs"):
         samples.on_loop.execute({"seconds": "long"}, context)
 
 
@@ -211,16 +211,48 @@ def test_an_executor_that_a_worker_cannot_import_is_told(tmp_path: Path) -> None
         DaemonUnderTest(tmp_path, Hidden()).start()
 
 
-def test_a_project_gets_the_fixtures_by_one_line(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["inboxd.testing"]\n')
-    (tmp_path / "test_it.py").write_text(
-        "from inboxd.testing import ExecutorConformance\n"
-        "from inboxd.executors.noop import Noop\n"
-        "def test_run(inboxd_daemon):\n"
-        "    assert inboxd_daemon.run([{'name': 'noop'}])['status'] == 'completed'\n"
-        "class TestNoop(ExecutorConformance):\n"
-        "    executor = Noop()\n"
-    )
+PROJECT = {
+    "conftest.py": 'pytest_plugins = ["inboxd.testing"]\n',
+    "pytest.ini": "[pytest]\npythonpath = src\n",
+    "src/inboxd_crunch.py": """
+import time
+from dataclasses import dataclass
+from inboxd import executor
+
+@dataclass
+class Crunch:
+    seconds: float = 0.0
+
+@executor("crunch", isolation="process")
+def crunch(inputs: Crunch, context):
+    "Keeps a processor busy."
+    time.sleep(inputs.seconds)
+    return context.attempt
+""",
+    "test_it.py": """
+from inboxd.executors.noop import Noop
+from inboxd.testing import ExecutorConformance
+from inboxd_crunch import crunch
+
+def test_run(inboxd_daemon):
+    assert inboxd_daemon.run([{"name": "noop"}])["status"] == "completed"
+
+class TestNoop(ExecutorConformance):
+    executor = Noop()
+
+class TestCrunch(ExecutorConformance):
+    executor = crunch
+    slow_inputs = {"seconds": 60}
+""",
+}
+
+
+def test_a_project_gets_the_fixtures_by_one_line_and_may_use_worker_processes(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "src").mkdir()
+    for name, text in PROJECT.items():
+        (tmp_path / name).write_text(text)
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:randomly", str(tmp_path)],
         cwd=tmp_path,
@@ -230,4 +262,5 @@ def test_a_project_gets_the_fixtures_by_one_line(tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 0, ended.stdout
-    assert "ExecutorConformance" not in ended.stdout
+    # Of each class 10 tests, and what needs inputs that are not given is skipped.
+    assert "14 passed, 7 skipped" in ended.stdout
