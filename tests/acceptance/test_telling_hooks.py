@@ -225,3 +225,18 @@ def test_doctor_says_who_was_not_told_yet(site: PluginSite, make_daemon: MakeDae
     )
 
     assert "recorder is still to be told of 1 tree that ended" in done.stdout
+
+
+def test_an_attempt_that_a_crash_cut_is_told_as_interrupted(
+    site: PluginSite, make_daemon: MakeDaemon
+) -> None:
+    daemon = _with_recorder(site, make_daemon)
+    daemon.drop("tree.json", [{"id": "a", "executor": "noop"}])
+    daemon.start("--until-idle", failpoint="after_claim_commit").wait(LIMIT_SECONDS)
+
+    assert daemon.run_until_idle() == 0
+
+    ends = [(one["attempt"], one["status"], one["again"]) for one in site.told("task_ended")]
+    assert ends == [(1, "interrupted", True), (2, "completed", False)]
+    order = [one["hook"] for one in site.told()]
+    assert order.index("daemon_started") < order.index("task_ended")

@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from inboxd.failpoints import failpoint
+from inboxd.running.attempt import Attempt
 from inboxd.scheduling.endings import RunningTask, decide_outcome
 from inboxd.store.acceptance import delete_unaccepted_trees
 from inboxd.store.claims import Candidate, restore_executors
@@ -25,7 +26,7 @@ from inboxd.store.outcomes import (
     requeue_tasks,
 )
 from inboxd.store.tables import TaskFlag
-from inboxd.store.trees import TreeChange, change_trees
+from inboxd.store.trees import TreeChange, change_trees, load_trees
 from inboxd.task import Interrupted
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from inboxd.clock import Clock
+    from inboxd.scheduling.turn import TurnListener
+    from inboxd.store.outcomes import InterruptedTask
 
 __all__ = ["recover"]
 
@@ -47,6 +50,7 @@ def recover(
     clock: Clock,
     max_interruptions: int,
     executors: Mapping[str, bool],
+    listener: TurnListener | None = None,
 ) -> None:
     """
     Put right what an earlier daemon left; safe to call again after it was cut itself.
@@ -58,6 +62,7 @@ def recover(
         clock: the time.
         max_interruptions: crashes after which a task is not run again.
         executors: those that exist; tasks that wait for one of them may run again.
+        listener: is told of the attempts that were cut, after the commit.
     """
     with connection.begin():
         deleted = delete_unaccepted_trees(connection)
@@ -67,7 +72,10 @@ def recover(
         end_leftovers([(one.tree_id, one.position, one.row[_ATTEMPT]) for one in interrupted])
     failpoint("after_leftovers")
     now = clock.now_micros()
+    cut: list[tuple[Attempt, AttemptEnd | RequeuedTask]] = []
     with connection.begin():
+        numbers = {one.row[_TREE] for one in interrupted}
+        trees = {tree.id: tree for tree in load_trees(connection, numbers)}
         ends: list[AttemptEnd] = []
         requeued: list[RequeuedTask] = []
         history: list[tuple[int, int, int, int, int, str, str | None]] = []
@@ -83,6 +91,7 @@ def recover(
                 max_interruptions=max_interruptions,
                 chance=0.5,
             )
+            cut.append((_attempt(one, task), end))
             history.append(
                 (task.id, task.attempt, one.start_seq, one.started_at, now, "interrupted", None)
             )
@@ -107,6 +116,9 @@ def recover(
             change_trees(connection, changes.items(), now)
         failpoint("before_recovery_commit")
     failpoint("after_recovery_commit")
+    if listener is not None:
+        for attempt, end in cut:
+            listener.attempt_ended(attempt, end, trees[attempt.tree])
     if deleted or interrupted or restored:
         logger.info(
             "recovered: attempts cut %d, of them run again %d; half-read files taken again %d",
@@ -123,5 +135,20 @@ def recover(
         )
 
 
-#: Where `Candidate` has the attempt's number.
+def _attempt(one: InterruptedTask, task: Candidate) -> Attempt:
+    return Attempt(
+        task=task.id,
+        tree=task.tree,
+        tree_id=one.tree_id,
+        task_id=task.local_id,
+        position=one.position,
+        number=task.attempt,
+        start_seq=one.start_seq,
+        started_at=one.started_at,
+        executor=task.executor,
+    )
+
+
+#: Where `Candidate` has its tree, and the attempt's number.
+_TREE = Candidate.__struct_fields__.index("tree")
 _ATTEMPT = Candidate.__struct_fields__.index("attempt")

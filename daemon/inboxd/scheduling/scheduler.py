@@ -78,6 +78,7 @@ class Scheduler:
         self._clock = clock
         self._settings = settings
         self._executors = executors
+        self._listener = listener
         self._mailbox = Mailbox(self._wake)
         self._turns = Turns(
             self._connection,
@@ -114,6 +115,7 @@ class Scheduler:
             clock=self._clock,
             max_interruptions=self._settings.max_interruptions,
             executors=self._executors,
+            listener=self._listener,
         )
         self._loop.start()
 
