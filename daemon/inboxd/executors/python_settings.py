@@ -137,8 +137,9 @@ def _directory(text: str) -> str:
     try:
         resolved = path.resolve(strict=True)
         facts = resolved.stat()
-    except OSError as error:
-        raise ValueError(f"path: {text}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ValueError(f"path: {escaped(text)}: {reason}") from error
     if not stat.S_ISDIR(facts.st_mode):
         raise ValueError(f"path: {text} is no directory")
     for one in (resolved, *resolved.parents):

@@ -99,7 +99,7 @@ class Deeds:
 
     def shut(self) -> Any:
         sys.stdout.close()
-        sys.stderr = None  # type: ignore[assignment]
+        sys.stderr = None
         os.close(1)
         return os.getpid()
 
