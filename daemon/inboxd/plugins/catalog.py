@@ -114,7 +114,9 @@ class ExecutorCatalog:
 def _may_be_right(problem: InputProblem, open_at: Collection[InputPath]) -> bool:
     """Return whether what an executor's own check found may depend on a value at *open_at*."""
     path = problem.path
-    if any(path[: len(place)] == place for place in open_at):
+    # A key is as wrong whatever its own value becomes; above it anything may come.
+    above = path[:-1] if problem.at_key else path
+    if any(above[: len(place)] == place for place in open_at):
         return True
     if problem.at_key or problem.whatever_values:
         return False

@@ -72,6 +72,27 @@ def test_the_schema_is_checked() -> None:
     assert [problem.path for problem in problems] == [("n",)]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "open_at", "found"),
+    [
+        ({"argv": ["a"], "script": "b"}, [("script",)], [("script",)]),
+        ({"argv": ["a"], "env": {"INBOXD_ATTEMPT": "1"}}, [("env",)], []),
+        (
+            {"argv": ["a"], "env": {"INBOXD_ATTEMPT": "1"}},
+            [("env", "INBOXD_ATTEMPT")],
+            [("env", "INBOXD_ATTEMPT")],
+        ),
+        ({"argv": ["a"], "cwd": "a\0"}, [("cwd",)], []),
+    ],
+)
+def test_a_key_is_wrong_whatever_its_own_value_becomes(
+    inputs: dict[str, Any], open_at: list[tuple[str | int, ...]], found: list[tuple[str | int, ...]]
+) -> None:
+    problems = CATALOG.input_problems("command", inputs, open_at=open_at)
+
+    assert [problem.path for problem in problems] == found
+
+
 def test_a_schema_that_cannot_be_compiled_names_its_executor() -> None:
     with pytest.raises(PluginError, match='inputs_schema of executor "checked"'):
         ExecutorCatalog({"checked": _Checked({"type": "strin"})})
