@@ -211,6 +211,33 @@ def test_command_and_http_feed_each_other(
     assert result["tasks"][2]["result"] == [2, 4]
 
 
+def test_references_stand_in_the_url_but_not_for_a_secret(
+    make_inboxd_daemon: MakeDaemon, server: LocalServer
+) -> None:
+    server.routes["/items/a%2Fb"] = answer("found")
+    daemon = make_inboxd_daemon(Http(), config=CONFIG)
+    make = {"argv": ["echo", '{"id": "a%2Fb", "bad": "x\\r\\nX-Y: z"}'], "stdout": "json"}
+    first = {"id": "make", "executor": "command", "inputs": make}
+    needs = {"dependencies": ["make"], "allow_failure": True}
+    result = daemon.run(
+        [
+            first,
+            task("good", f"{server.url}/items/{{{{ tasks.make.result.id }}}}", **needs),
+            task("bad", f"{server.url}/items/{{{{ tasks.make.result.bad }}}}", **needs),
+        ]
+    )
+    headers = {"Authorization": "Bearer {{ tasks.make.result.id }}"}
+    refused = task("a", f"{server.url}/", inputs={"headers": headers}, dependencies=["make"])
+    (error,) = daemon.drop([first, refused]).errors()
+    _, good, bad = result["tasks"]
+
+    assert good["result"]["text"] == "found"
+    assert (bad["status"], bad["error"]["code"]) == ("failed", "invalid_inputs")
+    assert [one.target for one in server.received] == ["/items/a%2Fb"]
+    assert error["pointer"] == "/1/inputs/headers/Authorization"
+    assert "result_of" in error["hint"]
+
+
 @pytest.mark.timeout(300)
 def test_ten_thousand_requests_leave_no_descriptor_behind(
     make_inboxd_daemon: MakeDaemon, server: LocalServer

@@ -182,7 +182,8 @@ def _header_problems(inputs: dict[str, Any]) -> Iterator[InputProblem]:
             yield InputProblem(
                 path=path,
                 message=_NO_LITERAL,
-                hint='use `auth`, which names it: {"bearer": {"env": "NAME"}}',
+                hint='use `auth`, which names it: {"bearer": {"env": "NAME"}}; of the result of'
+                ' a task {"bearer": {"result_of": "TASK", "pointer": "/json/token"}}',
                 at_key=True,
             )
         if lowered in seen:
