@@ -81,9 +81,9 @@ def test_no_body_at_all_is_no_cut_one(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("encoding", "data", "message"),
     [
-        ("gzip", gzip.compress(b"abc")[:-3], "cut off"),
+        ("gzip", gzip.compress(b"abc", mtime=0)[:-3], "cut off"),
         ("gzip", b"not gzip at all", "cannot be decompressed"),
-        ("gzip", gzip.compress(b"abc") + b"and more", "cannot be decompressed"),
+        ("gzip", gzip.compress(b"abc", mtime=0) + b"and more", "cannot be decompressed"),
         ("deflate", zlib.compress(b"abc") + b"and more", "goes on"),
     ],
 )

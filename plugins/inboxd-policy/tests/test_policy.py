@@ -9,20 +9,15 @@ import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from inboxd import CandidateTask, CandidateTree, PluginConfiguration
 from inboxd.errors import ConfigurationError
+from inboxd.testing import DaemonUnderTest
 from inboxd_policy import PolicyPlugin, plugin
 from inboxd_policy.rules import Rules, policy_of
-
-if TYPE_CHECKING:
-    from inboxd.testing.fixtures import MakeDaemon
-
-#: Its fixture makes the daemons.
-pytest_plugins = ["inboxd.testing.fixtures"]
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 ME = os.geteuid()
@@ -189,14 +184,12 @@ def test_a_rule_that_cannot_be_used_is_named(options: dict[str, Any], message: s
 CONFIG = '[plugins.policy]\nexecutors = ["noop"]\nleast_priority = 1\n'
 
 
-def test_a_file_that_breaks_a_rule_is_rejected_with_its_places(
-    make_inboxd_daemon: MakeDaemon,
-) -> None:
-    daemon = make_inboxd_daemon(plugin, config=CONFIG)
-    good = daemon.run([{"id": "a", "executor": "noop"}])
+def test_a_file_that_breaks_a_rule_is_rejected_with_its_places(tmp_path: Path) -> None:
     text = '[{"id": "a", "executor": "noop"},\n {"id": "b", "executor": "command",\n'
     text += '  "priority": 0, "inputs": {"argv": ["true"]}}]'
-    errors = daemon.drop(text).errors()
+    with DaemonUnderTest(tmp_path, plugin, config=CONFIG) as daemon:
+        good = daemon.run([{"id": "a", "executor": "noop"}])
+        errors = daemon.drop(text).errors()
 
     assert good["status"] == "completed"
     assert [(one["code"], one["pointer"], one["line"]) for one in errors] == [
@@ -205,9 +198,10 @@ def test_a_file_that_breaks_a_rule_is_rejected_with_its_places(
     ]
 
 
-def test_a_rule_with_a_typo_ends_the_start(make_inboxd_daemon: MakeDaemon) -> None:
+def test_a_rule_with_a_typo_ends_the_start(tmp_path: Path) -> None:
+    daemon = DaemonUnderTest(tmp_path, plugin, config="[plugins.policy]\nmax_task = 1\n")
     with pytest.raises(ConfigurationError, match='did you mean "max_tasks"'):
-        make_inboxd_daemon(plugin, config="[plugins.policy]\nmax_task = 1\n")
+        daemon.start()
 
 
 def _blocks(language: str) -> list[str]:
