@@ -47,6 +47,11 @@ def task_of(result: dict[str, Any] | None, task_id: str) -> dict[str, Any]:
     return found
 
 
+def codes_of(receipt: dict[str, Any] | None) -> list[str]:
+    assert receipt is not None
+    return [str(one["code"]) for one in receipt["errors"]]
+
+
 def test_a_configured_program_reads_one_document_and_gives_a_result(
     make: Callable[..., RealDaemon], tmp_path: Path
 ) -> None:
@@ -89,21 +94,19 @@ def test_a_program_in_the_directory_is_an_executor_of_the_files_name(
     directory = tmp_path / "executors"
     program(directory / "report.sh", ECHO)
     (directory / "report.sh.json").write_text(
-        json.dumps({"description": "Reports.", "inputs_schema": {"required": ["to"]}})
+        '{"description": "Reports.", "inputs_schema": {"required": ["to"]}}'
     )
     (directory / "not-executable").write_text(ECHO)
     daemon = make(plugins__directory=directory)
     daemon.drop("a.json", [{"id": "a", "executor": "report.sh", "inputs": {"to": "me"}}])
-    daemon.drop("b.json", [{"id": "b", "executor": "report.sh", "inputs": {}}])
+    daemon.drop("b.json", [{"id": "b", "executor": "report.sh"}])
     daemon.drop("c.json", [{"id": "c", "executor": "not-executable"}])
 
     daemon.run_until_idle()
 
     assert task_of(daemon.result("a.json"), "a")["result"]["inputs"] == {"to": "me"}
-    assert [one["code"] for one in (daemon.receipt("b.json") or {})["errors"]] == ["invalid_inputs"]
-    assert [one["code"] for one in (daemon.receipt("c.json") or {})["errors"]] == [
-        "unknown_executor"
-    ]
+    assert codes_of(daemon.receipt("b.json")) == ["invalid_inputs"]
+    assert codes_of(daemon.receipt("c.json")) == ["unknown_executor"]
     assert "may not be executed; chmod +x" in daemon.log.read_text()
 
 
@@ -179,9 +182,7 @@ def test_a_configured_program_that_is_switched_off_is_unknown(
 
     daemon.run_until_idle()
 
-    assert [one["code"] for one in (daemon.receipt("a.json") or {})["errors"]] == [
-        "unknown_executor"
-    ]
+    assert codes_of(daemon.receipt("a.json")) == ["unknown_executor"]
 
 
 SLOW = """#!/bin/sh

@@ -122,8 +122,11 @@ def test_a_result_before_a_flood_of_output_is_kept_or_missed_aloud(bed: RunnerBe
     assert completed(run(bed, "flood")) == 1
 
 
-def test_a_line_without_an_end_is_too_large(bed: RunnerBed) -> None:
-    assert failed(run(bed, "huge-line")).error.code == TaskErrorCode.RESULT_TOO_LARGE
+def test_a_line_beyond_the_bound_of_output_is_missed_aloud(bed: RunnerBed) -> None:
+    outcome = failed(run(bed, "huge-line"))
+
+    assert outcome.error.code == TaskErrorCode.INVALID_RESULT
+    assert "were dropped before they were read" in outcome.error.message
 
 
 def test_a_program_that_removes_its_output_gives_no_result(bed: RunnerBed) -> None:

@@ -41,7 +41,9 @@ def outcome_of(command: RunningCommand, settings: RunSettings) -> Outcome:
             bound_outputs(command.files, max_bytes=settings.max_output_bytes)
             return CUT
         lines = command.lines
-        if lines is not None:
+        if lines is not None and not command.is_timed_out:
+            # Within its bound first: how much came since the last look nobody knows.
+            bound_outputs(command.files, max_bytes=settings.max_output_bytes)
             lines.look(command.files.out, is_over=True)
         end = read_end(
             command.files,

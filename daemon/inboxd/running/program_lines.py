@@ -7,6 +7,7 @@ All of it is bounded: a line by the largest result, the lines of one look by a n
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,9 +26,12 @@ __all__ = ["ProgramError", "ProgramLines"]
 _LINE = re.compile(rb"^[ \t\r]*\{[^\n]*", re.MULTILINE)
 #: The rest of the line that carries the largest result.
 _FRAME_BYTES = 64 * 1024
-#: Lines of the protocol that are read at one look, once a second: more than that is no progress
-#: for people. A tenth of a second's work.
+#: What a line of the protocol has in it; JSON for a log, say, is passed over without a parse.
+_WORDS = re.compile(rb"progress|result|error")
+#: Lines with such a word that are read at one look, once a second: more than that is no progress
+#: for people. A tenth of a second's work, as are ten times as many without.
 MOST_LINES_A_LOOK = 50_000
+_MOST_OTHERS_A_LOOK = 10 * MOST_LINES_A_LOOK
 #: Bytes that are read at one look while it runs.
 _LOOK_BYTES = 8 * 1024 * 1024
 _SHOWN_CHARACTERS = 80
@@ -65,6 +69,7 @@ class ProgramLines:
         "_lines",
         "_longest",
         "_max_result_bytes",
+        "_others",
         "_position",
         "_tail",
         "dropped",
@@ -85,7 +90,7 @@ class ProgramLines:
         self._tail = bytearray()
         #: The line that is being written is not wanted.
         self._is_skipping = False
-        self._lines = 0
+        self._lines = self._others = 0
         #: The fraction and the message of the newest line of progress, as they were given.
         self.progress: tuple[object, object] | None = None
         #: The first error.
@@ -109,7 +114,8 @@ class ProgramLines:
             path: of the attempt's stdout.
             is_over: nothing more comes; what is there is read to its end, the last line too.
         """
-        self._lines = 0
+        self._lines = self._others = 0
+        self._notice_cut(path)
         end = None if is_over else self._position + _LOOK_BYTES
         for piece in log_pieces(path, start=self._position, end=end):
             if isinstance(piece, Dropped):
@@ -123,6 +129,17 @@ class ProgramLines:
         if is_over and not self._is_skipping:
             self._line(bytes(self._tail))
 
+    def _notice_cut(self, path: Path | str) -> None:
+        """Begin anew at the end of a file that was made shorter: by its program, or by us."""
+        try:
+            size = os.lstat(path).st_size
+        except OSError:
+            return
+        if size < self._position:
+            self.dropped += self._position - size
+            self._position = size
+            self._skip()
+
     def _feed(self, piece: bytes) -> None:
         first = piece.find(b"\n")
         if first < 0:
@@ -135,6 +152,8 @@ class ProgramLines:
         self._is_skipping = False
         last = piece.rfind(b"\n") + 1
         for match in _LINE.finditer(piece, first + 1, last):
+            if self.has_too_many_lines:
+                break
             self._line(match.group())
         self._lengthen(piece[last:])
 
@@ -157,10 +176,14 @@ class ProgramLines:
     def _line(self, line: bytes) -> None:
         if not _is_candidate(line) or not line.strip():
             return
-        if self._lines >= MOST_LINES_A_LOOK:
-            self.has_too_many_lines = True
+        if _WORDS.search(line) is None:
+            self._others += 1
+            self.has_too_many_lines |= self._others > _MOST_OTHERS_A_LOOK
             return
         self._lines += 1
+        if self._lines > MOST_LINES_A_LOOK:
+            self.has_too_many_lines = True
+            return
         if len(line) > self._longest:
             self.oversize = self.oversize or len(line)
             return

@@ -65,6 +65,8 @@ def test_a_result_line_is_the_result(tmp_path: Path, data: bytes, result: bytes)
         b'{"progress": 1}\n',
         b'{"log": "hello", "level": "info"}\n',
         b'{"reslut": 1}\n',
+        b"{ a banner }\n{" + b"[" * 100_000 + b"\n",
+        b'{"level": "info", "text": "one of many"}\n' * 200_000,
         b'[1]\n7\n"{"\n',
         b"\0\0\0\n\xff",
         b"   \n\n\t",
@@ -85,7 +87,7 @@ def test_success_without_a_result_line_gives_null(tmp_path: Path, data: bytes) -
         (b'{"result": "\\ud800"}\n', "begins with { and is no JSON"),
         (b'{"result": "a\0b"}\n', "begins with { and is no JSON"),
         (b'{"result": ' + b"[" * 100_000 + b"\n", "begins with { and is no JSON"),
-        (b'{"\x1b[2J\n', r'begins with { and is no JSON: {"\x1b[2J'),
+        (b"{result \x1b[2J\n", r"begins with { and is no JSON: {result \x1b[2J"),
     ],
 )
 def test_a_result_that_cannot_be_taken_is_no_success(
@@ -207,8 +209,14 @@ def test_a_long_object_is_too_large_and_the_next_line_is_read(tmp_path: Path) ->
     assert (lines.progress, lines.oversize is None) == ((1, None), False)
 
 
-def test_more_lines_than_can_be_read_are_no_success(tmp_path: Path) -> None:
-    data = b"{}\n" * (MOST_LINES_A_LOOK + 1) + b'{"result": 1}\n'
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [(b'{"progress":1}\n', MOST_LINES_A_LOOK), (b"{}\n", 10 * MOST_LINES_A_LOOK)],
+)
+def test_more_lines_than_can_be_read_are_no_success(
+    tmp_path: Path, line: bytes, count: int
+) -> None:
+    data = line * (count + 1) + b'{"result": 1}\n'
 
     outcome = failed(outcome_of(tmp_path, data))
 
@@ -242,6 +250,21 @@ def test_what_was_read_before_the_middle_was_dropped_counts(tmp_path: Path) -> N
     lines.look(file, is_over=True)
 
     assert lines.result == b"1"
+
+
+def test_a_file_that_became_shorter_is_read_on_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    file.write_bytes(b"a long beginning\n" * 10)
+    lines = ProgramLines(max_result_bytes=LARGE)
+    lines.look(file)
+    file.write_bytes(b"rewritten\n")
+
+    lines.look(file)
+    with file.open("ab") as out:
+        out.write(b'the rest\n{"progress": 1}\n')
+    lines.look(file, is_over=True)
+
+    assert (lines.progress, lines.dropped) == ((1, None), 160)
 
 
 def test_a_file_that_the_program_removed_or_replaced_says_nothing(tmp_path: Path) -> None:
