@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = sorted((ROOT / "inbox" / "examples").glob("*.json"))
 
+#: Pages that make the executors of their arrays: a test of the page's own makes and drops them.
+MAKES_ITS_EXECUTORS = {
+    "docs/how-to/executor-in-any-language.md",
+    "docs/tutorial/write-an-executor.md",
+}
+
 
 def is_task_array(value: Any) -> bool:
     """Whether a JSON document on a page is a task array, not a receipt, a result or a schema."""
@@ -33,6 +39,8 @@ def task_arrays() -> list[Any]:
     """Return each task array of each page, named by page and line."""
     found: list[Any] = []
     for page in all_pages():
+        if page.name in MAKES_ITS_EXECUTORS:
+            continue
         for block in page.blocks("json"):
             if "…" in block.text:  # a sketch, said to be one
                 continue
