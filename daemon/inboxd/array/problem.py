@@ -113,7 +113,10 @@ CODE_MEANINGS: dict[ProblemCode, str] = {
     ProblemCode.AMBIGUOUS_REFERENCE: (
         "A dependency or a parent uses a name that several tasks have."
     ),
-    ProblemCode.INVALID_EXPRESSION: "An expression `{{ tasks.… }}` that cannot be used here.",
+    ProblemCode.INVALID_EXPRESSION: (
+        "An expression `{{ tasks.… }}` that does not parse, or stands where its value would become"
+        " code. As a warning: what looks like one, and is plain text."
+    ),
     ProblemCode.SELF_DEPENDENCY: "A task depends on itself.",
     ProblemCode.DEPENDENCY_CYCLE: (
         "Tasks depend on each other in a circle, so none could ever start."

@@ -117,10 +117,19 @@ _LATER = """\
 ## What comes with later versions
 
 So that no file means one thing now and another later, these are errors until then: the field
-`hold` (`unknown_field`), references to results, `{{ tasks.… }}`, anywhere in a text of `inputs`
-(`invalid_expression`; also in the form that will stand for itself, `{{{{ tasks.`), and
-`{"$secret": …}` anywhere in `inputs` or `params` (`unknown_secret`). Any other `{{` is plain text.
-`{{ task.` and `{{ steps.` are plain text too, but warned of.
+`hold` (`unknown_field`), and `{"$secret": …}` anywhere in `inputs` or `params` (`unknown_secret`).
+"""
+
+_RESULTS = """\
+## Results of other tasks
+
+Any text in `inputs` may hold `{{ tasks.REFERENCE.result… }}`, or `.status` or `.error`: what a task
+before this one gave. REFERENCE is an `id`, or a `name` that one task has, as it is written; the
+longest that names a task counts. Behind `.result`, `.status` or `.error` a JMESPath expression over
+that value may follow, of at most 2,000 characters. A text that is one expression and nothing else
+becomes the value with its type; in other text a text is written as it is, anything else as compact
+JSON. `{{{{ tasks.` writes `{{ tasks.`; any other `{{` is plain text.
+[Pass results on](../how-to/pass-results.md) has examples and all that may go wrong.
 """
 
 _EDITOR = """\
@@ -195,6 +204,7 @@ def render_markdown() -> str:
         _REFERENCES,
         _VALUES,
         _limits(),
+        _RESULTS,
         _LATER,
         "## Errors\n\n" + _errors(),
         _EDITOR,
