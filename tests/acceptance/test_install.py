@@ -216,7 +216,7 @@ def test_what_pip_cannot_find_ends_with_one(environment: Environment) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (("install", "--", "--index-url=x"), 2, "is an option of no package"),
+        (("install", "--", "--editable=x"), 2, "is an option of no package"),
         (("uninstall", "--", "-r"), 2, "is an option of no package"),
         (("install", "--no-such-option", "x"), 2, "No such option"),
         (("install",), 2, "Missing argument 'PKG...'"),
