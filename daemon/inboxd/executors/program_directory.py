@@ -110,6 +110,28 @@ def _check_directory(directory: Path) -> None:
     if not stat.S_ISDIR(facts.st_mode):
         raise ProgramRefused(f"{shown}: is no directory")
     _check_owner(facts, shown)
+    # Who can write above it could put another in its place, a link to /usr/bin for one.
+    for way in dict.fromkeys([directory, *directory.parents, *directory.resolve().parents]):
+        _check_way(way)
+
+
+def _check_way(path: Path) -> None:
+    shown = escaped(str(path))
+    try:
+        facts, link = path.stat(), path.lstat()
+    except OSError as error:
+        raise ProgramRefused(f"{shown}: cannot be read: {error.strerror}") from error
+    if not {facts.st_uid, link.st_uid} <= {0, os.geteuid()}:
+        raise ProgramRefused(
+            f"{shown}: leads to the programs, and belongs to another user than root and the one"
+            " that inboxd runs as"
+        )
+    # In a sticky directory nobody can move what is another's (unlink(2)).
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not facts.st_mode & stat.S_ISVTX:
+        raise ProgramRefused(
+            f"{shown}: others may write to it, and so put other programs in the place of these;"
+            f" chmod go-w {shown}"
+        )
 
 
 def _check_file(path: Path, directory: Path, *, is_program: bool) -> None:

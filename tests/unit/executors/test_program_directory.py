@@ -152,6 +152,29 @@ def test_a_directory_that_others_may_write_to_refuses_all(directory: Path) -> No
         program_of(directory, "a")
 
 
+def test_a_directory_that_others_may_replace_refuses_all(directory: Path) -> None:
+    program(directory / "a")
+    directory.parent.chmod(0o777)
+
+    assert "put other programs in the place of these" in str(directory_problem(directory))
+
+    directory.parent.chmod(0o1777)
+    assert directory_problem(directory) is None
+
+
+def test_a_link_to_a_directory_is_looked_at_on_its_whole_way(directory: Path) -> None:
+    program(directory / "a")
+    open_to_all = directory.parent / "open"
+    open_to_all.mkdir()
+    link = open_to_all / "link"
+    link.symlink_to(directory)
+    assert program_of(link, "a") is not None
+
+    open_to_all.chmod(0o777)
+
+    assert str(directory_problem(link)).startswith(f"{open_to_all}: others may write to it")
+
+
 def test_a_directory_that_is_not_there_is_a_problem(directory: Path) -> None:
     missing = directory / "none"
 
