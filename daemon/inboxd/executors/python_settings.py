@@ -13,9 +13,9 @@ from typing import Any, cast
 from inboxd.config.quantities import parse_size
 from inboxd.names import did_you_mean, escaped
 
-__all__ = ["Allowed", "PythonSettings", "python_settings"]
+__all__ = ["SETTINGS", "Allowed", "PythonSettings", "python_settings"]
 
-_KEYS = ("allow", "path", "max_memory")
+SETTINGS = ("allow", "path", "max_memory")
 _WILD = "*?["
 #: Python itself with a few modules takes some 100 MiB of address space.
 _LEAST_MEMORY_BYTES = 128 * 1024 * 1024
@@ -85,8 +85,8 @@ def python_settings(options: Mapping[str, Any]) -> PythonSettings:
         ValueError: with what is wrong.
     """
     for key in options:
-        if key not in _KEYS:
-            hint = did_you_mean(key, _KEYS) or f"there are: {', '.join(_KEYS)}"
+        if key not in SETTINGS:
+            hint = did_you_mean(key, SETTINGS) or f"there are: {', '.join(SETTINGS)}"
             raise ValueError(f"there is no setting `{key}`; {hint}")
     most = options.get("max_memory")
     if most is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ProcessState"]
+__all__ = ["MOST_ATTEMPTS", "MOST_GROWTH_BYTES", "ProcessState"]
 
 #: A worker is replaced after so many attempts, whatever they leak.
 MOST_ATTEMPTS = 10_000
