@@ -300,16 +300,19 @@ class Survey:
 
     def _look_for_openings(self, task: CheckedTask, path: Path) -> frozenset[InputPath]:
         """Return which texts of a task's inputs are filled in; warn of what looks as if it were."""
-        if task.inputs is not UNSET:
-            for where, text in strings_in(task.inputs, (*path, "inputs")):
-                self._warn_of_near_miss(text, where)
         if task.params is not UNSET:
             for where, text in strings_in(task.params, (*path, "params")):
                 if has_opening(text):
                     self.warnings.add(_not_filled_in(where))
-        return frozenset(
-            where for where, text in strings_in(self._merged_inputs(task), ()) if has_opening(text)
-        )
+        found: set[InputPath] = set()
+        for where, text in strings_in(self._merged_inputs(task), ()):
+            if "{" in text:
+                # Those of the defaults were warned of once for all.
+                if task.inputs is not UNSET and where[0] in task.inputs:
+                    self._warn_of_near_miss(text, (*path, "inputs", *where))
+                if has_opening(text):
+                    found.add(where)
+        return frozenset(found)
 
     def _warn_of_near_miss(self, text: str, where: Path) -> None:
         found = near_miss(text)

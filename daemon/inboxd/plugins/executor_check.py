@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.names import did_you_mean, escaped
 from inboxd.plugins.inputs_type import schema_of
 from inboxd.plugins.protocol import Executor, Isolation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["executor_problem", "is_executor_name"]
 
@@ -46,6 +49,11 @@ def executor_problem(executor: Any) -> str | None:
         return text if hint is None else f"{text}; {hint}"
     if not callable(executor.execute):
         return f'executor "{name}": execute is not callable'
+    code_inputs: Any = getattr(executor, "code_inputs", ())
+    if not isinstance(code_inputs, list | tuple) or not all(
+        isinstance(each, str) for each in cast("Sequence[Any]", code_inputs)
+    ):
+        return f'executor "{name}": code_inputs is a list of names, not {shown_name(code_inputs)}'
     if executor.inputs_schema is None:
         return None
     try:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 import inboxd.store.migrations
@@ -84,6 +86,32 @@ def test_a_current_database_is_left_as_it_is(engine: Engine) -> None:
         after = connection.exec_driver_sql("PRAGMA schema_version").scalar()
 
     assert after == before
+
+
+def test_an_older_database_keeps_what_it_holds(engine: Engine) -> None:
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(VERSIONS.parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        for statement in (
+            "INSERT INTO trees (id, public_id, first_task, task_count, received_at, open)"
+            " VALUES (1, 't', 1, 1, 0, 1)",
+            "INSERT INTO tasks (id, tree, local_id, state, kind, priority, due_at, acceptance,"
+            " flags, executor, unmet, undecided, attempt)"
+            " VALUES (1, 1, 'a', 2, 0, 2, 0, 1, 32, 'command', 0, 0, 0)",
+            "INSERT INTO task_details (task, inputs) VALUES (1, '{}')",
+        ):
+            connection.exec_driver_sql(statement)
+    migrate(engine)
+    with engine.connect() as connection:
+        details = connection.exec_driver_sql("SELECT task, inputs, reads FROM task_details").all()
+
+        assert (schema_version(connection), [tuple(row) for row in details]) == (
+            HEAD,
+            [(1, "{}", None)],
+        )
 
 
 def test_a_newer_database_is_refused_with_what_to_do(engine: Engine) -> None:

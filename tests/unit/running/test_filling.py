@@ -1,0 +1,155 @@
+"""Attempts whose inputs are filled in: handed on in order, or reported when they are cut."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from inboxd.clock import SystemClock
+from inboxd.executors.noop import Noop
+from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.running.attempt import Attempt
+from inboxd.running.filling import FillingAttempts
+from inboxd.store.engine import open_writer
+from inboxd.store.reader import StoreReader
+from inboxd.store.schema import migrate
+from inboxd.task import Failed, Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from inboxd.task import Outcome
+
+LIMIT_SECONDS = 30.0
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[StoreReader]:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    engine = open_writer(url)
+    migrate(engine)
+    with StoreReader(url) as opened:
+        yield opened
+    engine.dispose()
+
+
+class Bed:
+    """A filling with what it hands on and reports; its first look at an executor may be held."""
+
+    def __init__(self, reader: StoreReader | None, *, held: bool = False) -> None:
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        if not held:
+            self.go_on.set()
+        self.done = threading.Semaphore(0)
+        self.handed_on: list[Attempt] = []
+        self.reported: list[tuple[Attempt, Outcome]] = []
+        self.filling = FillingAttempts(
+            reader=reader,
+            catalog_of=self._catalog,
+            hand_on=self._hand_on,
+            report=self._report,
+            clock=SystemClock(),
+        )
+
+    def wait(self, count: int) -> None:
+        """Wait until so many attempts were handed on or reported."""
+        for _ in range(count):
+            assert self.done.acquire(timeout=LIMIT_SECONDS)
+
+    def _catalog(self, name: str) -> ExecutorCatalog:
+        self.begun.set()
+        assert self.go_on.wait(LIMIT_SECONDS)
+        return ExecutorCatalog({name: Noop()})
+
+    def _hand_on(self, attempts: Sequence[Attempt]) -> None:
+        self.handed_on.extend(attempts)
+        for _ in attempts:
+            self.done.release()
+
+    def _report(self, ended: Sequence[tuple[Attempt, Outcome, int]]) -> None:
+        for attempt, outcome, _ in ended:
+            self.reported.append((attempt, outcome))
+            self.done.release()
+
+
+def attempt(number: int) -> Attempt:
+    """Return an attempt with something to fill in, an escaped opening."""
+    return Attempt(
+        task=number,
+        tree=1,
+        tree_id="t",
+        task_id=f"a{number}",
+        position=number,
+        number=1,
+        start_seq=number,
+        started_at=0,
+        executor="noop",
+        inputs=b'{"x": "{{{{ tasks."}',
+        has_references=True,
+    )
+
+
+def test_attempts_are_handed_on_in_their_order(reader: StoreReader) -> None:
+    bed = Bed(reader)
+    for number in range(1, 101):
+        bed.filling.begin(attempt(number))
+    bed.wait(100)
+    bed.filling.stop()
+
+    assert [one.task for one in bed.handed_on] == list(range(1, 101))
+    assert {one.inputs for one in bed.handed_on} == {b'{"x":"{{ tasks."}'}
+    assert not any(one.has_references for one in bed.handed_on)
+    assert bed.filling.running() == []
+
+
+def test_what_waits_is_seen_as_running(reader: StoreReader) -> None:
+    bed = Bed(reader, held=True)
+    bed.filling.begin(attempt(1))
+    bed.filling.begin(attempt(2))
+    assert bed.begun.wait(LIMIT_SECONDS)
+    running = [one.task for one in bed.filling.running()]
+    bed.go_on.set()
+    bed.wait(2)
+    bed.filling.stop()
+
+    assert running == [1, 2]
+
+
+def test_what_is_not_handed_on_when_it_is_cut_is_reported_as_cut(reader: StoreReader) -> None:
+    bed = Bed(reader, held=True)
+    for number in (1, 2, 3):
+        bed.filling.begin(attempt(number))
+    assert bed.begun.wait(LIMIT_SECONDS)
+    bed.filling.cut()
+    bed.go_on.set()
+    bed.filling.stop()
+
+    assert bed.handed_on == []
+    assert sorted([(one.task, outcome) for one, outcome in bed.reported], key=lambda x: x[0]) == [
+        (number, Interrupted(counts=False)) for number in (1, 2, 3)
+    ]
+
+
+def test_what_comes_after_the_stop_is_reported_as_cut(reader: StoreReader) -> None:
+    bed = Bed(reader)
+    bed.filling.stop()
+    bed.filling.begin(attempt(1))
+    bed.filling.stop()
+
+    assert [outcome for _, outcome in bed.reported] == [Interrupted(counts=False)]
+
+
+def test_a_store_that_cannot_be_read_fails_the_attempt_which_may_be_repeated() -> None:
+    bed = Bed(None)
+    bed.filling.begin(attempt(1))
+    bed.wait(1)
+    bed.filling.stop()
+    ((_, outcome),) = bed.reported
+
+    assert isinstance(outcome, Failed)
+    assert outcome.retryable
+    assert "there is no store here" in outcome.error.message
