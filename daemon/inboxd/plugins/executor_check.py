@@ -49,10 +49,8 @@ def executor_problem(executor: Any) -> str | None:
         return text if hint is None else f"{text}; {hint}"
     if not callable(executor.execute):
         return f'executor "{name}": execute is not callable'
-    code_inputs: Any = getattr(executor, "code_inputs", ())
-    if not isinstance(code_inputs, list | tuple) or not all(
-        isinstance(each, str) for each in cast("Sequence[Any]", code_inputs)
-    ):
+    code_inputs: object = getattr(executor, "code_inputs", ())
+    if not _are_names(code_inputs):
         return f'executor "{name}": code_inputs is a list of names, not {shown_name(code_inputs)}'
     if executor.inputs_schema is None:
         return None
@@ -61,6 +59,12 @@ def executor_problem(executor: Any) -> str | None:
     except (SchemaError, TypeError, ValueError) as error:
         return f'executor "{name}": inputs_schema is no JSON Schema: {escaped(str(error))}'
     return None
+
+
+def _are_names(value: object) -> bool:
+    if not isinstance(value, list | tuple):
+        return False
+    return all(isinstance(each, str) for each in cast("Sequence[object]", value))
 
 
 def shown_name(value: object) -> str:
