@@ -11,7 +11,7 @@ import pytest
 
 from inboxd.task import TaskErrorCode
 
-from ..unit.running.runner_bed import completed, failed, until
+from ..unit.running.runner_bed import completed, failed, open_descriptors, until
 from .worker_bed import WorkerBed, is_alive, workers_of
 
 if TYPE_CHECKING:
@@ -97,6 +97,37 @@ def test_a_worker_that_died_between_two_attempts_is_replaced(bed: WorkerBed) -> 
     until(lambda: all(one.pid != pid for one in bed.runner._supervisor.running()))
 
     assert completed(bed.do("tell"))["pid"] != pid
+
+
+def test_a_sigterm_of_somebody_elses_is_the_cause(bed: WorkerBed) -> None:
+    one = bed.attempt("tidy")
+    bed.runner.run([one])
+    pid = int(bed.wait_for("up"))
+    os.kill(pid, signal.SIGTERM)
+    error = failed(bed.outcome(one)).error
+    after = completed(bed.do("tell"))["pid"]
+
+    assert (error.code, error.signal) == (TaskErrorCode.SIGNAL, "SIGTERM")
+    assert (bed.tree / "tidied").read_text() == "True"
+    assert after != pid
+
+
+def test_a_worker_that_cannot_be_started_fails_its_attempt_and_costs_nothing(
+    bed: WorkerBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(bed.do("raises"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    failed(bed.do("exit_hard", status=1))
+    failed(bed.do("give", value=0))
+    before = open_descriptors()
+    errors = [failed(bed.do("give", value=1)).error for _ in range(5)]
+    after = open_descriptors()
+    monkeypatch.undo()
+
+    assert {error.code for error in errors} == {TaskErrorCode.SPAWN_FAILED}
+    assert "could not be started" in errors[0].message
+    assert after == before
+    assert completed(bed.do("give", value=2)) == 2
 
 
 def test_more_memory_than_it_may_have_fails_the_attempt(tmp_path: Path) -> None:

@@ -93,6 +93,12 @@ class _Worker:
             self._context = None
         retire = state.leave()
         state.silence()
+        if self._is_asked_to_end:
+            retire = "it was asked to end"
+            if isinstance(outcome, Failed):
+                # Whoever asked, that is the cause, and the exit status says so.
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGTERM)
         if isinstance(outcome, Failed):
             self._send_failed(outcome, retire)
         elif isinstance(outcome, Completed):

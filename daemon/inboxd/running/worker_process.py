@@ -153,8 +153,13 @@ def start_worker(
     Raises:
         OSError: it cannot be started.
     """
-    lock = locks.take()
     ours, theirs = socket.socketpair()
+    try:
+        lock = locks.take()
+    except BaseException:
+        ours.close()
+        theirs.close()
+        raise
     try:
         process = _start(files, lock, theirs, environment)
         failpoint("after_worker_start")
@@ -166,7 +171,7 @@ def start_worker(
         except OSError:
             kill_at_once(process)
             raise
-    except OSError:
+    except BaseException:
         locks.give_back(lock.slot)
         ours.close()
         raise

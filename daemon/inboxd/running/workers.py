@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from inboxd.running.environment import base_environment
-from inboxd.running.outcomes import CUT
+from inboxd.running.outcomes import CUT, failed_to_start
 from inboxd.running.worker_thread import WorkerSurroundings, WorkerThread
 
 if TYPE_CHECKING:
@@ -88,15 +88,20 @@ class WorkerAttempts:
 
     def begin(self, attempt: Attempt, limit: float | None) -> None:
         """Hand an attempt over with its time limit in seconds; from any thread, at once."""
+        outcome: Outcome = CUT
         with self._lock:
             if not self._is_cut:
-                thread = self._thread_for(attempt.executor)
-                if thread is None:
-                    self._backlog.append((attempt, limit))
+                try:
+                    thread = self._thread_for(attempt.executor)
+                except RuntimeError as error:  # the system gives no more threads
+                    outcome = failed_to_start(f"no thread for its worker process: {error}")
                 else:
-                    thread.queue.put((attempt, limit))
-                return
-        self.say(attempt, CUT)
+                    if thread is None:
+                        self._backlog.append((attempt, limit))
+                    else:
+                        thread.queue.put((attempt, limit))
+                    return
+        self.say(attempt, outcome)
 
     def cut(self) -> None:
         """End all workers; the attempts in them are reported when nothing of them is left."""
@@ -158,8 +163,8 @@ class WorkerAttempts:
             chosen = next((one for one in idle if one.executor is None), None)
         if chosen is None and len(self._threads) < self._places:
             chosen = WorkerThread(self, self._surroundings)
-            self._threads.append(chosen)
             chosen.start()
+            self._threads.append(chosen)
         elif chosen is not None:
             idle.remove(chosen)
         elif idle:
