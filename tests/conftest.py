@@ -55,6 +55,18 @@ def _children() -> dict[int, str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_other_daemon_is_seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the daemons of this machine: a verb without `--state` would look for them."""
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))
+    yield
+    if before is None:
+        del os.environ["XDG_RUNTIME_DIR"]
+    else:
+        os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_process_outlives_the_tests() -> Iterator[None]:
     """
     Fail the run when a test leaves a living child process behind.

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from inboxd.testing.daemon import DaemonUnderTest
+from inboxd_http import Http
+from inboxd_http.testing import LocalServer, answer
 
 from .pages import ROOT, page
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAGE = page(ROOT / "docs" / "how-to" / "pass-results.md")
-ARRAYS = [json.loads(block.text) for block in PAGE.blocks("json")]
+ALL = [json.loads(block.text) for block in PAGE.blocks("json")]
+#: The arrays of commands alone.
+ARRAYS = [array for array in ALL if {one["executor"] for one in array} == {"command"}]
+#: The one in which executors of three kinds feed each other.
+MIXED = next(array for array in ALL if "http" in {one["executor"] for one in array})
+CONFIG = PAGE.blocks("toml")[0].text
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +50,20 @@ def test_a_task_prints_what_the_page_says(
     expected = by_task.get(task, both)
 
     assert printed[array][task] == expected
+
+
+def test_commands_web_services_and_python_feed_each_other(tmp_path: Path) -> None:
+    json_type = {"Content-Type": "application/json"}
+    config = f'{CONFIG}\n[executors.http]\nschemes = ["http"]\nallow_hosts = ["127.0.0.1"]\n'
+    with LocalServer() as server, DaemonUnderTest(tmp_path, Http(), config=config) as daemon:
+        server.routes["/prices"] = answer('{"prices": [3, 8, 4]}', headers=json_type)
+        server.routes["/means"] = answer(status="201 Created")
+        text = json.dumps(MIXED).replace("https://api.example.org", server.url)
+        result = daemon.run(json.loads(text))
+        asked, sent = server.received
+
+    assert result["status"] == "completed", result
+    assert asked.query == [("day", "2026-11-24")]
+    assert json.loads(sent.body) == {"day": "2026-11-24", "mean": 5.0}
+    told = next(one for one in result["tasks"] if one["id"] == "tell")
+    assert told["result"]["stdout"] == "sent 5.0: 201\n"
