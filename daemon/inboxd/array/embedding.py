@@ -9,7 +9,7 @@ so each part that is referred to becomes an entry of the one `$defs`, and refere
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -210,7 +210,8 @@ def _pointer_of_anchor(root: Mapping[str, Any], anchor: str) -> str | None:
                 return pointer
             rest.extend((member, f"{pointer}/{_token(key)}") for key, member in part.items())
         elif isinstance(part, list):
-            rest.extend((item, f"{pointer}/{index}") for index, item in enumerate(part))
+            items = cast("list[Any]", part)
+            rest.extend((item, f"{pointer}/{index}") for index, item in enumerate(items))
     return None
 
 

@@ -183,7 +183,7 @@ def _refers_to(name: str, part: object) -> bool:
                 _refers_to(name, member) for member in members.values()
             )
         case list():
-            items: list[Any] = part
+            items = cast("list[Any]", part)
             return any(_refers_to(name, item) for item in items)
         case _:
             return False
