@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["EXPRESSION", "HOLDS_EXPRESSION", "Embedded", "NotEmbeddable", "embed"]
 
@@ -210,7 +210,7 @@ def _pointer_of_anchor(root: Mapping[str, Any], anchor: str) -> str | None:
                 return pointer
             rest.extend((member, f"{pointer}/{_token(key)}") for key, member in part.items())
         elif isinstance(part, list):
-            items = cast("list[Any]", part)
+            items = cast("Sequence[Any]", part)
             rest.extend((item, f"{pointer}/{index}") for index, item in enumerate(items))
     return None
 

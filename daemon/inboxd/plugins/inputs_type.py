@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeGuard, Union, cast, get_args, get_origin, is_typeddict
 
@@ -183,7 +183,7 @@ def _refers_to(name: str, part: object) -> bool:
                 _refers_to(name, member) for member in members.values()
             )
         case list():
-            items = cast("list[Any]", part)
+            items = cast("Sequence[Any]", part)
             return any(_refers_to(name, item) for item in items)
         case _:
             return False
