@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import msgspec
-
 from inboxd.errors import InvalidInputs, NoRetry, RetryLater
 from inboxd.names import escaped
+from inboxd.running.result_json import encoded_result, why_not_faithful
 from inboxd.task import Completed, Failed, Interrupted, Outcome, TaskError, TaskErrorCode
 
 __all__ = [
@@ -36,11 +35,13 @@ def outcome_of_value(value: Any, *, max_result_bytes: int) -> Outcome:
     if value is None:
         return DONE
     try:
-        result = msgspec.json.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        result = encoded_result(value)
+    except ValueError as error:
         return _failed(TaskErrorCode.INVALID_RESULT, f"the result is no JSON value: {error}")
     if len(result) > max_result_bytes:
         return result_too_large(len(result), max_result_bytes)
+    if (problem := why_not_faithful(value, result)) is not None:
+        return _failed(TaskErrorCode.INVALID_RESULT, f"the result is no JSON value: {problem}")
     return Completed(result=result)
 
 
