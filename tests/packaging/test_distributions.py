@@ -128,6 +128,9 @@ def test_the_wheel_names_its_entry_points(built: Distributions) -> None:
         "inboxd = inboxd.cli.main:main",
         "command = inboxd.executors.command",
         "noop = inboxd.executors.noop",
+        "notify = inboxd.notify.plugin:plugin",
+        "programs = inboxd.executors.programs:plugin",
+        "python = inboxd.executors.python",
     }
 
 
