@@ -21,7 +21,7 @@ __all__ = ["Receipt", "ResultHead", "failures_of", "wait_for_receipt", "wait_for
 
 _PAUSE_SECONDS = 0.02
 #: A daemon that is restarted comes back within this; one that was stopped does not.
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 15.0
 #: How often it is looked whether the daemon still runs, and progress is shown.
 _TICK_SECONDS = 0.25
 
