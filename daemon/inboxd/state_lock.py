@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from inboxd.errors import ConfigurationError, StateInUse
+from inboxd.forked_children import give_to_children, keep_from_children
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class StateLock:
         """Take over the descriptor of the locked file in *state*; use `acquire`."""
         self._descriptor = descriptor
         self._state = state
+        keep_from_children(descriptor)
 
     @classmethod
     def acquire(cls, state: Path) -> StateLock:
@@ -99,6 +101,7 @@ class StateLock:
         """Free the lock; the second time it does nothing."""
         if self._descriptor >= 0:
             # The file stays: unlinking it would let two processes lock two files of one name.
+            give_to_children(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 

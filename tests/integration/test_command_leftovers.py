@@ -155,7 +155,7 @@ def test_a_process_that_took_the_number_of_a_dead_leader_is_let_live(tmp_path: P
         assert facts is not None
         lock = AttemptLocks(tmp_path).take()
         lock.write_leader(stranger.pid, facts.started - 1)
-        os.close(lock.descriptor)
+        lock.close()
 
         end_leftovers(tmp_path, [(TREE_ID, 0, 1)], grace_seconds=0.2)
         lives = stranger.poll() is None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from inboxd.errors import ConfigurationError, InboxInUse
+from inboxd.forked_children import give_to_children, keep_from_children
 from inboxd.inbox.file_names import UNFINISHED_PREFIX
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ class OpenInbox:
             self.accepted,
             self.rejected,
             self.results,
-            self.lock,
         ):
             os.close(descriptor)
+        _close_lock(self.lock)
 
     def is_current(self) -> bool:
         """Return whether the path still leads to these directories; False when it leads nowhere."""
@@ -152,7 +153,8 @@ def open_inbox(settings: InboxSettings, *, make: bool) -> OpenInbox:
         _check_who_may_write(settings, facts)
         group = facts.st_gid
         claimed = keep(_open_subdirectory(path, inbox, ".claimed", _CLAIMED_MODE, facts))
-        lock = keep(_lock(path, claimed))
+        lock = _lock(path, claimed)
+        opened.callback(_close_lock, lock)
         accepted = keep(_open_subdirectory(path, inbox, "accepted", _ANSWERS_MODE, facts))
         rejected = keep(_open_subdirectory(path, inbox, "rejected", _ANSWERS_MODE, facts))
         results = keep(_open_subdirectory(path, inbox, "results", _ANSWERS_MODE, facts))
@@ -277,7 +279,13 @@ def _lock(path: Path, claimed: int) -> int:
         ) from error
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    keep_from_children(lock)
     return lock
+
+
+def _close_lock(lock: int) -> None:
+    give_to_children(lock)
+    os.close(lock)
 
 
 def _remove_unfinished(directory: int) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.forked_children import give_to_children, keep_from_children
 from inboxd.running.paths import make_private_directory
 from inboxd.running.process_table import boot_id
 
@@ -36,7 +37,7 @@ class AttemptLock(msgspec.Struct, frozen=True):
     """A lock that was taken for one attempt."""
 
     slot: int
-    #: Ours, locked; inherited by the command. Closing it leaves the lock with who inherited it.
+    #: Ours, locked; inherited by the command. See `close`.
     descriptor: int
     #: (device, inode) of the file.
     identity: tuple[int, int]
@@ -44,6 +45,11 @@ class AttemptLock(msgspec.Struct, frozen=True):
     def write_leader(self, pid: int, started: int) -> None:
         """Say which process leads the attempt; only the first line counts."""
         os.pwrite(self.descriptor, b"%d %d %s\n" % (pid, started, boot_id()), 0)
+
+    def close(self) -> None:
+        """Leave the lock with who inherited it."""
+        give_to_children(self.descriptor)
+        os.close(self.descriptor)
 
 
 class AttemptLocks:
@@ -81,6 +87,7 @@ class AttemptLocks:
                 # Something outlived its attempt: this slot stays with it.
                 os.close(descriptor)
                 continue
+            keep_from_children(descriptor)
             return AttemptLock(slot, descriptor, (facts.st_dev, facts.st_ino))
 
     def give_back(self, slot: int) -> None:

@@ -14,6 +14,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from inboxd.failpoints import failpoint
+from inboxd.forked_children import leave_if_child
 from inboxd.names import escaped
 from inboxd.plugins.protocol import CommandLine
 from inboxd.running.command_end import outcome_of
@@ -144,6 +145,8 @@ class Spawner:
         self._max_result_bytes = max_result_bytes
         self._locks = locks
         self._environment = environment
+        #: Where executors run; a child that one forks is not to go on here.
+        self._process = os.getpid()
         # One for all: opening it for each command costs more than the command's other files.
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
@@ -159,7 +162,9 @@ class Spawner:
                 self._contexts.context(attempt, limit),
             )
         except BaseException as error:  # the outer door of one attempt
+            leave_if_child(self._process, error)
             return raised(error)
+        leave_if_child(self._process)
         if not isinstance(line, CommandLine):
             return raised(TypeError(f"the executor gave {type(line).__name__}, no CommandLine"))
         try:
@@ -172,7 +177,7 @@ class Spawner:
             self._locks.give_back(lock.slot)
             return failed_to_start(_spawn_problem(error, line))
         finally:
-            os.close(lock.descriptor)
+            lock.close()
 
     def _start(
         self, attempt: Attempt, limit: float | None, line: CommandLine, lock: AttemptLock

@@ -9,10 +9,12 @@ returns, and no further attempt of the same task begins before that.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from inboxd.forked_children import leave_if_child
 from inboxd.running.context import decoded_object
 from inboxd.running.outcomes import CUT, outcome_of_value, raised, timed_out
 from inboxd.task import PlaceKind
@@ -67,6 +69,8 @@ class ThreadAttempts:
         self._on_places_kept = on_places_kept
         self._call_later = call_later
         self._clock = clock
+        #: Where executors run; a child that one forks is not to go on here.
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = 0
@@ -138,8 +142,10 @@ class ThreadAttempts:
                 value = self._executors[attempt.executor].execute(
                     decoded_object(attempt.inputs), job.context
                 )
+                leave_if_child(self._process)
                 outcome = outcome_of_value(value, max_result_bytes=self._max_result_bytes)
             except BaseException as error:  # the outer door of one attempt
+                leave_if_child(self._process, error)
                 logger.debug(
                     "executor raised",
                     exc_info=error,

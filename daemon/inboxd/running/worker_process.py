@@ -177,7 +177,7 @@ def start_worker(
         raise
     finally:
         theirs.close()
-        os.close(lock.descriptor)
+        lock.close()
     connection = Connection(ours, FromWorker, most_bytes=settings.max_result_bytes + _FRAME_BYTES)
     worker = RunningWorker(
         executor=source.executor,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -147,6 +149,16 @@ class RunnerBed:
 def open_descriptors() -> int:
     """Return how many descriptors this process has open."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def exit_status(pid: int) -> int:
+    """Return the exit status of a child of this process, which is ended if it does not end."""
+    limit = threading.Timer(LIMIT_SECONDS, os.kill, (pid, signal.SIGKILL))
+    limit.start()
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        limit.cancel()
 
 
 def result_of(outcome: Outcome) -> Any:

@@ -46,7 +46,7 @@ def test_a_lock_that_something_still_holds_is_passed_over(tmp_path: Path) -> Non
 def test_a_free_lock_is_found_with_the_leader_it_had(tmp_path: Path) -> None:
     lock = AttemptLocks(tmp_path).take()
     lock.write_leader(4_000_000, 123)
-    os.close(lock.descriptor)
+    lock.close()
 
     found = list(found_locks(tmp_path))
 
@@ -56,7 +56,7 @@ def test_a_free_lock_is_found_with_the_leader_it_had(tmp_path: Path) -> None:
 def test_a_lock_that_a_process_inherited_is_found_held(tmp_path: Path) -> None:
     lock = AttemptLocks(tmp_path).take()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock.descriptor,)) as process:
-        os.close(lock.descriptor)
+        lock.close()
         held = [one.is_held for one in found_locks(tmp_path)]
         process.communicate(b"")
     after = [one.is_held for one in found_locks(tmp_path)]
@@ -67,7 +67,7 @@ def test_a_lock_that_a_process_inherited_is_found_held(tmp_path: Path) -> None:
 def test_a_leader_of_an_earlier_boot_is_nobody(tmp_path: Path) -> None:
     lock = AttemptLocks(tmp_path).take()
     os.pwrite(lock.descriptor, b"1 5 00000000-0000-0000-0000-000000000000\n", 0)
-    os.close(lock.descriptor)
+    lock.close()
 
     assert [one.leader for one in found_locks(tmp_path)] == [None]
 
@@ -76,7 +76,7 @@ def test_a_shorter_line_over_a_longer_one_is_read_alone(tmp_path: Path) -> None:
     lock = AttemptLocks(tmp_path).take()
     lock.write_leader(1_234_567, 987_654_321)
     lock.write_leader(12, 34)
-    os.close(lock.descriptor)
+    lock.close()
 
     assert [one.leader for one in found_locks(tmp_path)] == [(12, 34)]
 

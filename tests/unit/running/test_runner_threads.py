@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from inboxd.running.outcomes import CUT
 from inboxd.task import Completed, TaskErrorCode
 
-from .runner_bed import LIMIT_SECONDS, RunnerBed, attempt, completed, failed
+from .runner_bed import LIMIT_SECONDS, RunnerBed, attempt, completed, exit_status, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -198,3 +202,39 @@ def test_what_is_in_a_thread_is_shown_as_running(tmp_path: Path) -> None:
         bed.outcome(one)
 
     assert shown == [one]
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("returns", 0),
+        ("exits", 3),
+        ("raises", 1),
+    ],
+)
+@pytest.mark.parametrize("isolation", ["thread", "command"])
+def test_a_child_that_the_executor_forks_does_not_go_on_as_the_daemon(
+    tmp_path: Path, isolation: str, ending: str, status: int
+) -> None:
+    statuses: list[int] = []
+
+    def fork(inputs: dict[str, Any], context: TaskContext) -> str:
+        pid = os.fork()
+        if pid == 0:
+            match ending:
+                case "exits":
+                    sys.exit(3)
+                case "raises":
+                    raise ValueError("in the child")
+                case _:
+                    return "of the child"
+        statuses.append(exit_status(pid))
+        raise ValueError("in the parent")
+
+    executor = Blocks(fork)
+    executor.isolation = isolation
+    with RunnerBed(tmp_path, executors=[executor]) as bed:
+        outcome = failed(bed.run(attempt("blocks"))[0])
+
+    assert statuses == [status]
+    assert outcome.error.message == "ValueError: in the parent"
