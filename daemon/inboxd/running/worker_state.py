@@ -2,17 +2,19 @@
 What an attempt may change of its worker process: put back after it, or the worker is replaced.
 
 What costs little is put back. What shows that something of the attempt goes on (a process, a
-thread), or cannot be put back (rights, limits), makes the worker unfit for another attempt.
+thread, a timer of the kernel), or cannot be put back (rights, limits), makes the worker unfit for
+another attempt.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import resource
 import signal
 import sys
-import threading
+import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -25,12 +27,19 @@ MOST_ATTEMPTS = 10_000
 #: And when it holds so much more memory than at its start: a library that keeps what it read.
 MOST_GROWTH_BYTES = 256 * 1024 * 1024
 
+#: A thread that was joined has told Python of its end, the kernel a moment later.
+_THREAD_END_SECONDS = 0.02
+
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 #: Those whose handlers a program may set and that are not errors of the program itself.
 _SIGNALS = tuple(
     getattr(signal, f"SIG{name}")
-    for name in ("HUP", "INT", "QUIT", "USR1", "USR2", "PIPE", "ALRM", "TERM", "CHLD", "WINCH")
+    for name in (
+        *("HUP", "INT", "QUIT", "USR1", "USR2", "PIPE", "ALRM", "TERM", "CHLD", "WINCH"),
+        *("VTALRM", "PROF", "IO", "URG", "XCPU", "CONT", "TSTP"),
+    )
 )
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
@@ -51,6 +60,7 @@ class ProcessState:
         self._argv = list(sys.argv)
         self._recursion_limit = sys.getrecursionlimit()
         self._trace = sys.gettrace()
+        self._profile = sys.getprofile()
         self._excepthook = sys.excepthook
         self._handlers = [signal.getsignal(number) for number in _SIGNALS]
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -58,6 +68,13 @@ class ProcessState:
         self._rights = _rights()
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        #: POSIX timers (proc(5)); None: this kernel does not list them.
+        self._timers: int | None = None
+        with contextlib.suppress(OSError):
+            self._timers = os.open("/proc/self/timers", os.O_RDONLY | os.O_CLOEXEC)
+        self._had_timers = self._timer_list()
+        #: The main thread, and what the executor's own modules started when they were imported.
+        self._threads = _threads()
         self._memory = self._memory_bytes()
         self._attempts = 0
         self._streams: tuple[TextIO, TextIO] | None = None
@@ -99,9 +116,15 @@ class ProcessState:
         sys.path[:] = self._path
         sys.argv[:] = self._argv
         sys.settrace(self._trace)
+        sys.setprofile(self._profile)
         sys.excepthook = self._excepthook
         sys.setrecursionlimit(self._recursion_limit)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in _TIMERS:
+            signal.setitimer(timer, 0)
+        faulthandler.cancel_dump_traceback_later()
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            faulthandler.unregister(number)
         for number, handler in zip(_SIGNALS, self._handlers, strict=True):
             if signal.getsignal(number) is not handler and handler is not None:
                 signal.signal(number, handler)
@@ -116,8 +139,10 @@ class ProcessState:
     def _why_unfit(self) -> str | None:
         if _has_children():
             return "it left a process running"
-        if threading.active_count() > 1:
+        if self._has_threads():
             return "it left a thread running"
+        if self._timer_list() != self._had_timers:
+            return "it left a timer running"
         if [resource.getrlimit(number) for number in _LIMITS] != self._limits:
             return "it changed the limits of its process"
         if _rights() != self._rights:
@@ -127,6 +152,20 @@ class ProcessState:
         if self._memory_bytes() > self._memory + MOST_GROWTH_BYTES:
             return "it holds much memory"
         return None
+
+    def _has_threads(self) -> bool:
+        """Return whether a thread of the attempt goes on, also one that Python does not know."""
+        if _threads() <= self._threads:
+            return False
+        limit = time.monotonic() + _THREAD_END_SECONDS
+        while time.monotonic() < limit:
+            time.sleep(0.001)
+            if _threads() <= self._threads:
+                return False
+        return True
+
+    def _timer_list(self) -> bytes:
+        return b"" if self._timers is None else os.pread(self._timers, 4096, 0)
 
     def _memory_bytes(self) -> int:
         """Return how much memory the process has in use now (proc(5), statm)."""
@@ -156,5 +195,15 @@ def _has_children() -> bool:
     return True
 
 
+def _threads() -> set[str]:
+    """Return the ids of this process's threads (proc(5), task)."""
+    return set(os.listdir("/proc/self/task"))  # noqa: PTH208 - strings
+
+
 def _rights() -> tuple[Any, ...]:
-    return os.getresuid(), os.getresgid(), os.getpriority(os.PRIO_PROCESS, 0)
+    return (
+        os.getresuid(),
+        os.getresgid(),
+        os.getpriority(os.PRIO_PROCESS, 0),
+        os.sched_getaffinity(0),
+    )
