@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,8 @@ from .worker_bed import WorkerBed, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from inboxd.running.attempt import Attempt
 
 
 @pytest.fixture
@@ -88,8 +90,9 @@ def test_it_inherits_nothing_but_its_socket_its_lock_and_its_output(bed: WorkerB
         told = completed(bed.do("tell"))
     finally:
         os.close(inherited)
-    # 0 to 2, the socket, the lock, two of its own (/dev/null, statm), and the listing itself.
-    assert len(told["descriptors"]) == 8
+    # 0 to 2, the socket, the lock, two of its own (/dev/null, statm), and the listing itself;
+    # a third of its own where the kernel lists timers.
+    assert len(told["descriptors"]) == 8 + Path("/proc/self/timers").exists()
 
 
 def test_what_it_prints_is_in_the_attempts_log(bed: WorkerBed) -> None:
@@ -131,6 +134,32 @@ def test_progress_is_shown_while_it_runs(bed: WorkerBed) -> None:
     assert shown.pid in workers_of(os.getpid())
 
 
+def test_the_last_that_it_says_of_its_progress_is_shown_while_it_goes_on(bed: WorkerBed) -> None:
+    one = bed.attempt("progress_twice", waits=True)
+    bed.runner.run([one])
+    until(lambda: any(it.progress and it.progress.message == "last" for it in bed.runner.running()))
+    (bed.tree / "go").touch()
+    completed(bed.outcome(one))
+
+
+def test_the_last_that_it_says_of_its_progress_is_noted_when_it_ends(
+    bed: WorkerBed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    note = bed.runner._board.note
+
+    def noted(one: Attempt, fraction: object, message: object = "") -> None:
+        said.append(message)
+        note(one, fraction, message)
+
+    monkeypatch.setattr(bed.runner._board, "note", noted)
+    pids = {completed(bed.do("progress_twice", waits=False)) for _ in range(3)}
+
+    assert said[::2] == ["first"] * 3
+    assert said[1::2] == ["last"] * 3
+    assert len(pids) == 1
+
+
 class TestTheWorkerOfAnEarlierAttempt:
     """It is used again, as if it were new."""
 
@@ -158,6 +187,18 @@ class TestTheWorkerOfAnEarlierAttempt:
         failed(bed.do("raises"))
 
         assert completed(bed.do("tell"))["pid"] == before
+
+    @pytest.mark.parametrize(
+        "what", ["prof", "virtual", "alarm", "dump", "timer", "thread", "native", "profile"]
+    )
+    def test_has_nothing_left_that_goes_off_in_the_next(self, bed: WorkerBed, what: str) -> None:
+        pid = completed(bed.do("set_off", what=what))
+        after = completed(bed.do("work"))
+
+        assert (after == pid) == (what in {"prof", "virtual", "alarm", "dump", "profile"})
+
+    def test_is_used_again_when_its_threads_were_joined(self, bed: WorkerBed) -> None:
+        assert len({completed(bed.do("join_a_thread")) for _ in range(10)}) == 1
 
     def test_serves_many_attempts_that_are_there_at_once(self, tmp_path: Path) -> None:
         with WorkerBed(tmp_path, places=2) as bed:
@@ -229,6 +270,12 @@ class TestFailures:
 
     def test_a_result_that_is_no_json(self, bed: WorkerBed) -> None:
         assert _failure(bed.do("object"))[0] == TaskErrorCode.INVALID_RESULT
+
+    def test_a_result_that_json_cannot_say(self, bed: WorkerBed) -> None:
+        code, text, *_ = _failure(bed.do("not_a_number"))
+
+        assert code == TaskErrorCode.INVALID_RESULT
+        assert "JSON has no NaN" in text
 
     def test_a_result_that_is_too_large(self, tmp_path: Path) -> None:
         with WorkerBed(tmp_path, max_result_bytes=10_000) as bed:

@@ -139,6 +139,52 @@ def test_more_memory_than_it_may_have_fails_the_attempt(tmp_path: Path) -> None:
     assert after == 2**20
 
 
+class TestACopyThatComesBack:
+    """A fork of a worker ends where it leaves the function, and is no second worker."""
+
+    @pytest.mark.parametrize("deed", ["fork", "fork_in_a_coroutine"])
+    @pytest.mark.parametrize(
+        ("how", "status"), [("return", 0), ("c", 0), ("exit", 3), ("raise", 1), ("ask", 1)]
+    )
+    def test_it_ends_as_a_program_would(
+        self, bed: WorkerBed, deed: str, how: str, status: int
+    ) -> None:
+        told = completed(bed.do(deed, how=how))
+        after = completed(bed.do("tell"))
+
+        assert told["status"] == status
+        assert after["pid"] == told["pid"]
+        assert completed(bed.do("give", value=1)) == 1
+
+    def test_what_it_prints_and_raises_is_in_the_attempts_log(self, bed: WorkerBed) -> None:
+        completed(bed.do("fork", how="return"))
+        completed(bed.do("fork", how="raise"))
+
+        assert bed.output(1)[0] == "said in the copy"
+        assert "ValueError: in the copy" in bed.output(2)[1]
+
+    def test_one_that_outlives_the_attempt_says_nothing_in_the_next(self, tmp_path: Path) -> None:
+        with WorkerBed(tmp_path, places=1) as bed:
+            first = completed(bed.do("leave", what="copy"))
+            after = completed(bed.do("tell"))
+            given = completed(bed.do("give", value="mine"))
+
+        assert (first == after["pid"], given) == (False, "mine")
+
+    def test_processes_of_multiprocessing_work_as_ever(self, bed: WorkerBed) -> None:
+        assert [completed(bed.do("copies")) for _ in range(2)] == [[1, 2, 3]] * 2
+
+
+@pytest.mark.parametrize("turn", [0, 1, 3])
+def test_what_names_another_attempt_ends_none_in_its_name(bed: WorkerBed, turn: int) -> None:
+    completed(bed.do("give", value=1))
+    error = failed(bed.do("stale", turn=turn)).error
+
+    assert error.code == TaskErrorCode.EXCEPTION
+    assert "it is of another attempt" in error.message
+    assert completed(bed.do("give", value=2)) == 2
+
+
 class TestWhatIsLeftRunning:
     """It is ended, and the worker with it."""
 

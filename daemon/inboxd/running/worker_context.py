@@ -17,6 +17,7 @@ import msgspec
 
 from inboxd.clock import from_micros, rfc3339
 from inboxd.errors import InboxdError
+from inboxd.running.progress import Progress as Said
 from inboxd.running.progress import progress_of
 from inboxd.running.worker_messages import Dependencies, Progress, WantsDependencies
 
@@ -41,7 +42,12 @@ class WorkerContext:
         self._dependencies: _Results | None = None
         self._params: Mapping[str, Any] | None = None
         self._log: logging.Logger | None = None
-        self._progress_at = -math.inf
+        #: What was said of its progress and not sent yet, and what sends it.
+        self._said: Said | None = None
+        self._timer: threading.Timer | None = None
+        self._is_timed = False
+        self._sent_at = -math.inf
+        self._is_over = False
         #: True once the attempt is to end.
         self.cancelled = False
 
@@ -95,29 +101,66 @@ class WorkerContext:
     @property
     def dependencies(self) -> Mapping[str, Any]:
         """The results of the tasks it depends on; asked for once, when first needed."""
+        if self._dependencies is None and os.getpid() != self._pid:
+            # Before the lock: a thread that is not in the copy may have held it.
+            raise InboxdError(
+                "context.dependencies: ask for them before the process forks; a child has no"
+                " connection of its own"
+            )
         with self._lock:
             if self._dependencies is None:
                 self._dependencies = self._ask()
         return self._dependencies
 
     def progress(self, fraction: float | None, message: str = "") -> None:
-        """Say how far the attempt is; what comes too soon after another is left out."""
-        now = time.monotonic()
-        if now < self._progress_at + _PROGRESS_SECONDS or os.getpid() != self._pid:
+        """Say how far the attempt is; of what comes close together, the last is sent."""
+        if os.getpid() != self._pid:
             return
-        self._progress_at = now
+        said = progress_of(fraction, message)
         # Who only says how far he is, is not to fail for it; a daemon that is gone ends us anyway.
         with contextlib.suppress(Exception), self._lock:
-            said = progress_of(fraction, message)
-            self._connection.send(Progress(fraction=said.fraction, message=said.message))
+            if self._is_over:
+                return
+            self._said = said
+            left = self._sent_at + _PROGRESS_SECONDS - time.monotonic()
+            if left <= 0:
+                self._send_said()
+            elif not self._is_timed:
+                timer = threading.Timer(left, self._send_later)
+                timer.daemon = True
+                timer.start()
+                self._timer, self._is_timed = timer, True
+
+    def end(self) -> None:
+        """Send the last progress, and nothing after it; what is called later does nothing."""
+        self.cancelled = True
+        with self._lock:
+            self._is_over = True
+            timer = self._timer
+            with contextlib.suppress(OSError):
+                self._send_said()
+        if timer is not None:
+            timer.cancel()
+            timer.join()
+
+    def _send_later(self) -> None:
+        with contextlib.suppress(OSError), self._lock:
+            self._is_timed = False
+            self._send_said()
+
+    def _send_said(self) -> None:
+        """Send what is not sent yet; the lock is held."""
+        said, self._said = self._said, None
+        if said is not None:
+            self._sent_at = time.monotonic()
+            self._connection.send(
+                Progress(turn=self._begin.turn, fraction=said.fraction, message=said.message)
+            )
 
     def _ask(self) -> _Results:
-        if os.getpid() != self._pid:
-            raise InboxdError(
-                "context.dependencies: ask for them before the process forks; a child has no"
-                " connection of its own"
-            )
-        self._connection.send(WantsDependencies())
+        if self._is_over:
+            raise InboxdError("context.dependencies: the attempt is over")
+        self._connection.send(WantsDependencies(turn=self._begin.turn))
         answer: Any = self._connection.receive()
         if not isinstance(answer, Dependencies):
             raise InboxdError("context.dependencies: the daemon is gone")

@@ -22,6 +22,7 @@ from inboxd.running.outcomes import failed_to_start, outcome_of_value
 from inboxd.running.paths import make_private_directory
 from inboxd.running.system_calls import become_subreaper, die_with_parent
 from inboxd.running.worker_context import WorkerContext
+from inboxd.running.worker_copies import WorkerProcess
 from inboxd.running.worker_failures import failed_attempt
 from inboxd.running.worker_loading import load_executor
 from inboxd.running.worker_messages import NULL, Connection, Ended, Load, Ready, ToWorker
@@ -48,11 +49,22 @@ class _Worker:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._process = WorkerProcess(connection.socket)
+        #: Of the attempt that runs, or ran last.
+        self._turn = 0
         self._context: WorkerContext | None = None
         self._is_asked_to_end = False
 
     def serve(self) -> None:
         """Load the executor, then run attempts; returns when there is nothing more to do."""
+        try:
+            self._serve()
+        except BaseException as error:
+            self._process.end_copy(error)
+            raise
+        self._process.end_copy()
+
+    def _serve(self) -> None:
         signal.signal(signal.SIGTERM, self._ask_to_end)
         load: Any = self._connection.receive()
         if not isinstance(load, Load):
@@ -65,10 +77,11 @@ class _Worker:
         try:
             executor = load_executor(load.source)
         except BaseException as error:
+            self._process.end_copy(error)
             self._send_failed(failed_attempt(error), "its executor cannot be loaded")
             return
         state = ProcessState(load.environment)
-        self._connection.send(Ready())
+        self._send(Ready())
         while not self._is_asked_to_end:
             begin: Any = self._connection.receive()
             if begin is None:
@@ -77,6 +90,7 @@ class _Worker:
 
     def _run(self, executor: Executor, begin: Begin, state: ProcessState) -> None:
         outcome: Outcome
+        self._turn = begin.turn
         try:
             _point_outputs_at(begin)
             make_private_directory(begin.directory)
@@ -88,8 +102,10 @@ class _Worker:
             try:
                 outcome = _outcome(executor, begin, context)
             except BaseException as error:  # the outer door of one attempt
+                self._process.end_copy(error)
                 outcome = failed_attempt(error)
-            context.cancelled = True
+            self._process.end_copy()
+            context.end()
             self._context = None
         retire = state.leave()
         state.silence()
@@ -103,17 +119,22 @@ class _Worker:
             self._send_failed(outcome, retire)
         elif isinstance(outcome, Completed):
             result = msgspec.Raw(NULL if outcome.result is None else outcome.result)
-            self._connection.send(Ended(result=result, retire=retire))
+            self._send(Ended(turn=self._turn, result=result, retire=retire))
 
     def _send_failed(self, failed: Failed, retire: str | None) -> None:
-        self._connection.send(
+        self._send(
             Ended(
+                turn=self._turn,
                 error=failed.error,
                 retryable=failed.retryable,
                 retry_after_seconds=failed.retry_after_seconds,
                 retire=retire,
             )
         )
+
+    def _send(self, message: Ready | Ended) -> None:
+        self._process.end_copy()
+        self._connection.send(message)
 
     def _ask_to_end(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGTERM: what runs is told, and interrupted where it is."""

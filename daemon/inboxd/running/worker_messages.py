@@ -76,6 +76,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin"):
     """Run an attempt."""
 
+    #: Of this worker, from 1: what is said of the attempt says it too.
+    turn: int
     tree_id: str
     task_id: str
     attempt: int
@@ -106,6 +108,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
     """How far the attempt is."""
 
+    turn: int
     fraction: float | None
     message: str
 
@@ -113,10 +116,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
 class WantsDependencies(msgspec.Struct, frozen=True, kw_only=True, tag="wants_dependencies"):
     """The executor asks for the results of the tasks before."""
 
+    turn: int
+
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """The attempt is over."""
 
+    #: 0: the executor could not be loaded.
+    turn: int
     #: JSON; of an attempt that completed. (msgspec knows no optional Raw.)
     result: msgspec.Raw = msgspec.Raw(NULL)
     error: TaskError | None = None

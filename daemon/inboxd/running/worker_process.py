@@ -62,6 +62,8 @@ class RunningWorker:
         self.mutex = threading.Lock()
         self.attempt: Attempt | None = None
         self.files: AttemptFiles | None = None
+        #: How many attempts it has taken on.
+        self.turn = 0
         #: Seconds; of the attempt. The pool ends what is over it.
         self.attempt_limit: float | None = None
         #: What the pool knows of how the attempt ended; None: the process itself says it.
@@ -95,6 +97,7 @@ class RunningWorker:
             if self.is_ending:
                 return False
             self.attempt, self.files, self.attempt_limit = attempt, files, limit
+            self.turn += 1
             self.answer = None
             return True
 

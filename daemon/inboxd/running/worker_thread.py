@@ -223,13 +223,16 @@ class WorkerThread(threading.Thread):
         end_at = None if limit is None else monotonic() + limit
         worker.connection.socket.settimeout(_SEND_SECONDS)
         try:
-            worker.connection.send(self._beginning(attempt, files, limit))
+            worker.connection.send(self._beginning(attempt, files, limit, worker.turn))
         except OSError:  # it is over, or does not read
             self._end_after(worker, None)
             return None
         while True:
             message = self._receive(worker, end_at, monotonic)
             match message:
+                case Ended() | Progress() | WantsDependencies() if message.turn != worker.turn:
+                    self._end_after(worker, MessageError("it is of another attempt"))
+                    return None
                 case Ended():
                     return self._ended(worker, files, message)
                 case Progress():
@@ -243,10 +246,13 @@ class WorkerThread(threading.Thread):
                     self._end_after(worker, message)
                     return None
 
-    def _beginning(self, attempt: Attempt, files: AttemptFiles, limit: float | None) -> Begin:
+    def _beginning(
+        self, attempt: Attempt, files: AttemptFiles, limit: float | None, turn: int
+    ) -> Begin:
         directory = tree_directory(self._around.contexts.state, attempt.tree_id)
         variables = attempt_variables(attempt, files=files, tree_directory=directory)
         return Begin(
+            turn=turn,
             tree_id=attempt.tree_id,
             task_id=attempt.task_id,
             attempt=attempt.number,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import ctypes
+import faulthandler
 import gc
+import multiprocessing
 import os
 import re
 import signal
@@ -20,6 +23,7 @@ from inboxd.errors import NoRetry, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
     from inboxd.plugins.protocol import TaskContext
 
@@ -42,6 +46,16 @@ def say(path: str, text: str) -> None:
     with open(path + ".new", "w") as file:  # noqa: PTH123
         file.write(text)
     os.rename(path + ".new", path)  # noqa: PTH104
+
+
+def exit_soon() -> None:
+    time.sleep(0.05)
+    os._exit(5)
+
+
+def exit_at_work(frame: FrameType, event: str, argument: object) -> None:
+    if frame.f_code.co_name == "work":
+        os._exit(6)
 
 
 class Deeds:
@@ -134,6 +148,18 @@ class Deeds:
             time.sleep(0.005)
         return None
 
+    def progress_twice(self) -> Any:
+        """Say two things at once, then wait or end."""
+        self.context.progress(0.1, "first")
+        self.context.progress(0.2, "second")
+        self.context.progress(0.9, "last")
+        while self.inputs["waits"] and not os.path.exists("go"):  # noqa: PTH110
+            time.sleep(0.005)
+        return os.getpid()
+
+    def not_a_number(self) -> Any:
+        return {"mean": float("nan")}
+
     def object(self) -> Any:
         return object()
 
@@ -191,6 +217,86 @@ class Deeds:
         connection().sendall(struct.pack(">I", 2**32 - 1) + b"x" * 100_000)
         time.sleep(600)
 
+    def fork(self) -> Any:
+        """Let a copy of the worker come back, and wait for its end."""
+        how = self.inputs["how"]
+        # One of C code runs no hooks of Python's.
+        pid = ctypes.CDLL(None).fork() if how == "c" else os.fork()
+        if pid:
+            say("copy", str(pid))
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            return {"status": status, "pid": os.getpid()}
+        self.context.progress(0.5)
+        if how == "exit":
+            sys.exit(3)
+        if how == "raise":
+            raise ValueError("in the copy")
+        if how == "ask":
+            return dict(self.context.dependencies)
+        print("said in the copy", end="")
+        return "of the copy"
+
+    async def fork_in_a_coroutine(self) -> Any:
+        await asyncio.sleep(0)
+        return self.fork()
+
+    def copies(self) -> Any:
+        """Work with processes of multiprocessing, which are made by fork."""
+        fork = multiprocessing.get_context("fork")
+        with fork.Pool(2) as pool:
+            squares = pool.map(abs, [-1, -2, 3])
+            pool.close()
+            pool.join()
+        return squares
+
+    def stale(self) -> Any:
+        """Say how another attempt ended."""
+        frame = b'{"type":"ended","turn":%d,"result":"stale"}' % self.inputs["turn"]
+        connection().sendall(struct.pack(">I", len(frame)) + frame)
+        time.sleep(600)
+
+    def set_off(self) -> Any:
+        """Leave what goes off in 50 ms."""
+        match self.inputs["what"]:
+            case "prof":
+                signal.setitimer(signal.ITIMER_PROF, 0.05)
+            case "virtual":
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0.05)
+            case "alarm":
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+            case "dump":
+                faulthandler.dump_traceback_later(0.05, exit=True)
+            case "timer":
+                libc = ctypes.CDLL(None)
+                made, value = ctypes.c_void_p(), (ctypes.c_long * 4)(0, 0, 0, 50_000_000)
+                assert libc.timer_create(1, None, ctypes.byref(made)) == 0
+                assert libc.timer_settime(made, 0, value, None) == 0
+            case "thread":
+                _thread.start_new_thread(exit_soon, ())
+            case "native":
+                libc, thread = ctypes.CDLL(None), ctypes.c_ulong()
+                function = ctypes.cast(libc.sleep, ctypes.c_void_p)
+                libc.pthread_create(ctypes.byref(thread), None, function, ctypes.c_void_p(600))
+            case "profile":
+                sys.setprofile(exit_at_work)
+        return os.getpid()
+
+    def work(self) -> Any:
+        """Take some time, and some of the processor's."""
+        until = time.monotonic() + 0.15
+        while time.monotonic() < until or time.process_time() < 0.15:
+            pass
+        begun = time.process_time()
+        while time.process_time() < begun + 0.1:
+            pass
+        return os.getpid()
+
+    def join_a_thread(self) -> Any:
+        thread = threading.Thread(target=time.sleep, args=(0.01,))
+        thread.start()
+        thread.join()
+        return os.getpid()
+
     # How not to end.
 
     def loop(self) -> Any:
@@ -229,6 +335,11 @@ class Deeds:
                     time.sleep(600)
                 os._exit(0)
             os.waitpid(pid, 0)
+        elif what == "copy":
+            if os.fork() == 0:
+                say("left", str(os.getpid()))
+                time.sleep(0.2)
+                return "of the copy"
         elif what == "command":
             subprocess.Popen(["sh", "-c", "echo $$ >left.new; mv left.new left; exec sleep 600"])
         elif what == "thread":

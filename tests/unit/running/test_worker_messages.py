@@ -45,10 +45,10 @@ def test_messages_arrive_as_they_were_sent(ends: Ends) -> None:
     error = TaskError(code=TaskErrorCode.EXCEPTION, message="ä", traceback="line\n")
     sent: list[FromWorker] = [
         Ready(),
-        Progress(fraction=None, message="ü"),
-        WantsDependencies(),
-        Ended(result=msgspec.Raw(b'{"a":[1]}'), retire="why"),
-        Ended(error=error, retryable=False, retry_after_seconds=1.5),
+        Progress(turn=1, fraction=None, message="ü"),
+        WantsDependencies(turn=2),
+        Ended(turn=2, result=msgspec.Raw(b'{"a":[1]}'), retire="why"),
+        Ended(turn=0, error=error, retryable=False, retry_after_seconds=1.5),
     ]
     connection = Connection(theirs, FromWorker)
     for message in sent:
