@@ -2,7 +2,8 @@
 Pure: which arguments of a command line an interpreter runs as code.
 
 A value that came from elsewhere must not stand there: `sh -c "rm {{ … }}"` does whatever the value
-says. In doubt an argument counts as code: data has other ways.
+says. Which programs run others is not known, so an interpreter is looked for anywhere: behind
+`docker run IMAGE`, behind `find -exec`. In doubt an argument counts as code: data has other ways.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ class _Interpreter:
     #: As in POSIX, `sh [-options] -c [-options] command_string [name [argument…]]`: the code is the
     #: first word that is no option, wherever among the options `-c` stands.
     is_shell: bool = False
-    #: Its options may stand behind other words.
+    #: Its options may stand behind other words, up to `--`.
     anywhere: bool = False
+    #: As PowerShell: names of options in any case, cut short; all that follows them is code.
+    is_powershell: bool = False
 
 
 _SHELL = _Interpreter(letters="c", with_value="oO", is_shell=True)
@@ -43,7 +46,9 @@ _BY_SHELL = _Interpreter(letters="c", words=("--command",), anywhere=True)
 
 _INTERPRETERS = {
     **dict.fromkeys(("sh", "bash", "rbash", "dash", "ash", "zsh", "ksh", "mksh", "yash"), _SHELL),
-    **dict.fromkeys(("csh", "tcsh"), _SHELL),
+    **dict.fromkeys(("csh", "tcsh", "pdksh", "oksh", "posh", "osh", "xonsh", "elvish"), _SHELL),
+    "nu": _Interpreter(letters="c", words=("--commands",), with_value="meI"),
+    **dict.fromkeys(("pwsh", "pwsh-preview", "powershell"), _Interpreter(is_powershell=True)),
     "fish": _Interpreter(letters="cC", words=("--command", "--init-command"), with_value="dDo"),
     **dict.fromkeys(("python", "pypy"), _PYTHON),
     "perl": _Interpreter(letters="eE", with_value="I"),
@@ -54,16 +59,24 @@ _INTERPRETERS = {
     # These give it to a shell.
     **dict.fromkeys(("su", "runuser", "flock", "script"), _BY_SHELL),
 }
-#: Programs that run the program named by some later argument.
+#: Names of interpreters that files have as well: not looked for behind just any program.
+_COMMON_WORDS = frozenset({"script"})
+#: Programs that run the program named by some later argument, and give it their stdin.
 _WRAPPERS = frozenset(
     {
-        *("busybox", "chroot", "chrt", "doas", "env", "exec", "ionice", "nice", "nohup", "nsenter"),
-        *("prlimit", "setarch", "setpriv", "setsid", "stdbuf", "strace", "sudo", "systemd-run"),
-        *("taskset", "time", "timeout", "toybox", "unshare", "xargs"),
+        *("busybox", "bwrap", "chpst", "chroot", "chrt", "dbus-run-session", "doas", "docker"),
+        *("dumb-init", "env", "exec", "faketime", "firejail", "flock", "gosu", "ionice", "kubectl"),
+        *("nerdctl", "nice", "nohup", "nsenter", "pkexec", "podman", "prlimit", "runuser"),
+        *("setarch", "setpriv", "setsid", "setuidgid", "stdbuf", "strace", "su-exec", "sudo"),
+        *("systemd-run", "taskset", "time", "timeout", "tini", "toybox", "unshare", "xargs"),
     }
 )
 #: Long options of shells with a value in the next word.
 _WITH_FILE = ("--rcfile", "--init-file")
+
+#: Options of PowerShell, of which the beginning will do, and others that stand for them
+#: (about_Pwsh); behind these all is code.
+_POWERSHELL_CODE = ("command", "commandwithargs", "encodedcommand", "cwa", "ec")
 
 #: `python3.11`, `lua5.4`
 _VERSION = re.compile(r"[0-9.]+$")
@@ -78,35 +91,41 @@ class _Scan:
     operand: str | None = None
     #: `-s` of a shell: it reads commands on stdin though there are operands.
     reads_stdin: bool = False
+    #: The index of the word that it stopped at.
+    end: int = 0
 
 
 def code_arguments(argv: Sequence[str]) -> list[int]:
     """Return the indices of the arguments that are run as code, in order."""
     found = set(_split_by_env(argv)) if argv and _name(argv[0]) == "env" else set[int]()
-    for _, scan in _scans(argv):
-        found.update(scan.code)
+    #: By interpreter: up to where it was followed. From within there nothing else is found, so
+    #: that many names of interpreters in a row are not gone through for each of them.
+    ends: dict[_Interpreter, int] = {}
+    runs_others = bool(argv) and _name(argv[0]) in _WRAPPERS
+    for at, word in enumerate(argv):
+        interpreter = _INTERPRETERS.get(_name(word))
+        if interpreter is None or (_name(word) in _COMMON_WORDS and not (at == 0 or runs_others)):
+            continue
+        if at >= ends.get(interpreter, 0):
+            scan = _scan(interpreter, argv, at + 1)
+            found.update(scan.code)
+            ends[interpreter] = scan.end
     return sorted(found)
 
 
 def reads_code(argv: Sequence[str]) -> bool:
     """Return whether a command line is an interpreter that runs what stands on its stdin."""
-    return any(
-        not interpreter.anywhere
-        and not scan.code
-        and (scan.operand in (None, "-", "/dev/stdin") or scan.reads_stdin)
-        for interpreter, scan in _scans(argv)
-    )
-
-
-def _scans(argv: Sequence[str]) -> Iterator[tuple[_Interpreter, _Scan]]:
-    if not argv:
-        return
     start = 0
-    if _name(argv[0]) in _WRAPPERS:
-        start = next((at for at, word in enumerate(argv) if _name(word) in _INTERPRETERS), 0)
-    interpreter = _INTERPRETERS.get(_name(argv[start]))
-    if interpreter is not None:
-        yield interpreter, _scan(interpreter, argv, start + 1)
+    if argv and _name(argv[0]) in _WRAPPERS:
+        interpreters = (_INTERPRETERS.get(_name(word)) for word in argv)
+        start = next(
+            (at for at, one in enumerate(interpreters) if one is not None and not one.anywhere), 0
+        )
+    interpreter = _INTERPRETERS.get(_name(argv[start])) if argv else None
+    if interpreter is None or interpreter.anywhere:
+        return False
+    scan = _scan(interpreter, argv, start + 1)
+    return not scan.code and (scan.operand in (None, "-", "/dev/stdin") or scan.reads_stdin)
 
 
 def _name(word: str) -> str:
@@ -115,7 +134,9 @@ def _name(word: str) -> str:
 
 
 def _scan(interpreter: _Interpreter, argv: Sequence[str], start: int) -> _Scan:
-    scan = _Scan()
+    if interpreter.is_powershell:
+        return _scan_powershell(argv, start)
+    scan = _Scan(end=len(argv))
     #: What the next word is, as far as the one before it says.
     is_code = is_value = may_be_value = False
     is_awaited = are_over = False
@@ -126,6 +147,9 @@ def _scan(interpreter: _Interpreter, argv: Sequence[str], start: int) -> _Scan:
                 scan.code.append(at)
             is_code = is_value = False
         elif not are_over and word == "--":
+            if interpreter.anywhere:
+                scan.end = at
+                break
             are_over = True
         elif not are_over and word.startswith("--"):
             name, has_value, _ = word.partition("=")
@@ -146,7 +170,7 @@ def _scan(interpreter: _Interpreter, argv: Sequence[str], start: int) -> _Scan:
                 scan.code.append(at)
                 is_code = letters[-1] in interpreter.letters
             elif letters[-1] in interpreter.ends:
-                scan.operand = word
+                scan.operand, scan.end = word, at
                 break
         elif may_be_value:
             # Of an option of which it is not known whether it takes one.
@@ -156,7 +180,28 @@ def _scan(interpreter: _Interpreter, argv: Sequence[str], start: int) -> _Scan:
             if is_awaited:
                 scan.code.append(at)
             if not interpreter.anywhere:
+                scan.end = at
                 break
+    return scan
+
+
+def _scan_powershell(argv: Sequence[str], start: int) -> _Scan:
+    scan = _Scan(end=len(argv))
+    may_be_value = False
+    for at in range(start, len(argv)):
+        word = argv[at]
+        name = word.lstrip("-").lower()
+        is_option = word.startswith("-") and name != ""
+        if is_option and any(option.startswith(name) for option in _POWERSHELL_CODE):
+            if list(argv[at + 1 :]) == ["-"]:
+                scan.reads_stdin = True
+            else:
+                scan.code.extend(range(at + 1, len(argv)))
+            break
+        if not is_option and not may_be_value:
+            scan.operand, scan.end = word, at
+            break
+        may_be_value = is_option
     return scan
 
 
