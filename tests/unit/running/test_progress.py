@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inboxd.clock import SystemClock
 from inboxd.running.context import ContextSource
 from inboxd.running.logs import attempt_log_paths
 from inboxd.running.progress import Progress, ProgressBoard, progress_of
 
-from .runner_bed import attempt
+from .runner_bed import attempt, until
 
 if TYPE_CHECKING:
     from inboxd.events import TaskProgress
@@ -83,6 +84,35 @@ def test_the_newest_is_kept_and_told_once_a_second() -> None:
 
     assert board.of(attempt()) == Progress(1.0, "done")
     assert [(event.fraction, event.message) for event in told] == [(0.0, ""), (1.0, "done")]
+
+
+def test_the_last_of_many_is_told_though_nothing_follows() -> None:
+    told: list[TaskProgress] = []
+    board = ProgressBoard(SystemClock(), told.append)
+    others = [attempt(position=number) for number in range(3)]
+
+    for one in [*others, *others]:
+        board.note(one, 0.1, "first")
+        board.note(one, 0.9, "last")
+    until(lambda: len(told) == 6)
+
+    assert [(event.task_id, event.message) for event in told] == [
+        (one.task_id, message) for message in ("first", "last") for one in others
+    ]
+
+
+def test_what_ended_is_not_told_later() -> None:
+    told: list[TaskProgress] = []
+    board = ProgressBoard(SystemClock(), told.append)
+    ended, other = attempt(), attempt(position=1)
+
+    for one in (ended, other):
+        board.note(one, 0.1, "first")
+        board.note(one, 0.9, "last")
+    board.forget([ended])
+    until(lambda: len(told) == 3)
+
+    assert [event.task_id for event in told] == ["task-0", "task-1", "task-1"]
 
 
 def test_an_earlier_attempt_says_nothing_of_the_next_one() -> None:
