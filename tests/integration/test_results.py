@@ -358,6 +358,24 @@ def test_a_value_does_not_make_code_of_another(
     assert tasks["b"]["error"]["message"].startswith(f"inputs/{where}")
 
 
+def test_what_looks_at_no_inputs_has_them_checked_too(daemon: DaemonUnderTest) -> None:
+    schema = {"properties": {"n": {"type": "integer"}}}
+    tasks = ended(
+        daemon,
+        task("a", inputs={"value": "text"}),
+        task("b", "a", executor="noop", inputs={"n": "{{ tasks.a.result | sum(@) }}"}),
+        task("c", "a", executor="noop", inputs={"n": "{{ tasks.a.result }}"}),
+        task(
+            "d", "a", executor="noop", schemas={"input_schema": schema},
+            inputs={"n": "{{ tasks.a.result }}"},
+        ),
+    )  # fmt: skip
+
+    assert tasks["b"]["error"]["code"] == "unresolved_reference"
+    assert tasks["c"]["status"] == "completed"
+    assert tasks["d"]["error"]["code"] == "invalid_inputs"
+
+
 def test_inputs_that_grow_too_large_are_refused(daemon: DaemonUnderTest) -> None:
     times = MOST_FILLED_BYTES // 500_000 + 1
     tasks = ended(

@@ -22,7 +22,7 @@ class Noop:
     description = "Does nothing and succeeds; its inputs may be any object."
     inputs_schema: Mapping[str, Any] | None = None
     isolation: str = Isolation.ASYNC
-    #: Spares the daemon reading them for every attempt.
+    #: Spares the daemon reading them for every attempt, but for those that refer to results.
     ignores_inputs = True
 
     def execute(self, inputs: dict[str, Any], context: TaskContext) -> None:

@@ -105,7 +105,11 @@ def _record(
     if claim(connection, rows) != len(rows):
         raise StaleOutcome
     wanted = [
-        task.id for task in tasks if task.flags & TaskFlag.HAS_DETAILS and executors[task.executor]
+        task.id
+        for task in tasks
+        # What they refer to is checked when they start, whoever looks at it afterwards.
+        if task.flags & TaskFlag.HAS_REFERENCES
+        or (task.flags & TaskFlag.HAS_DETAILS and executors[task.executor])
     ]
     inputs = task_inputs(connection, wanted) if wanted else {}
     memory.fetch_trees(connection, {task.tree for task in tasks})
