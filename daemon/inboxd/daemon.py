@@ -296,6 +296,7 @@ class Daemon:
         told = hooks.made  # what is told may drop a file, or end what waits
         return (
             hooks.is_idle
+            and all(one.is_idle for one in (self.plugins.working if self.plugins else ()))
             and scheduler.is_idle
             and intake.is_idle()
             and scheduler.is_idle

@@ -240,3 +240,43 @@ def test_the_program_can_be_tried_by_hand(tools: Path, tmp_path: Path) -> None:
         "To: ops@example.org",
         "Subject: inboxd: failed: test.json",
     ]
+
+
+def test_until_idle_waits_for_a_program_that_takes_longer_than_a_stop(
+    make_daemon: MakeDaemon, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    daemon = notifying(make_daemon, ["/bin/sh", "-c", f"sleep 6; echo told >>{told}"])
+    daemon.drop("report.json", FAILING)
+    assert daemon.run_until_idle() == 1
+
+    assert told.read_text() == "told\n"
+    assert [one["outcome"] for one in records(daemon)] == ["delivered"]
+
+
+def test_until_idle_does_not_wait_for_what_is_tried_again_later(make_daemon: MakeDaemon) -> None:
+    daemon = notifying(make_daemon, ["/bin/false"])
+    for number in range(5):
+        daemon.drop(f"{number}.json", FAILING)
+    assert daemon.run_until_idle() == 1
+
+    assert {one["outcome"] for one in records(daemon)} == {"failed"}
+    assert len({one["id"] for one in records(daemon)}) == 5
+
+
+def test_a_stop_leaves_no_program_behind_and_counts_its_try(
+    make_daemon: MakeDaemon, tmp_path: Path
+) -> None:
+    pid, told = tmp_path / "pid", tmp_path / "told"
+    script = f"echo $$ >{pid}.new; mv {pid}.new {pid}; sleep 1000; echo told >{told}"
+    daemon = notifying(make_daemon, ["/bin/sh", "-c", script])
+    daemon.start_and_wait()
+    daemon.drop("report.json", FAILING)
+    wait_until(pid.exists, "the program runs")
+    assert daemon.stop() == 0
+
+    assert [(one["try"], one["outcome"]) for one in records(daemon)] == [(1, "failed")]
+    assert "stop of the daemon" in records(daemon)[0]["reason"]
+    assert not Path("/proc", pid.read_text().strip()).exists()
+    assert not told.exists()
+    assert "does not return" not in daemon.log.read_text()

@@ -6,6 +6,7 @@ It is the plugin's own, so that a program that takes its time delays nothing els
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from inboxd.clock import SystemClock, rfc3339_micros
-from inboxd.notify.program import run_program
+from inboxd.notify.program import CUT_GRACE_SECONDS, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,8 @@ _MOST_DELAY_SECONDS = 3_600.0
 MOST_TRIES = 10
 #: When the spool itself cannot be written.
 _AFTER_ERROR_SECONDS = 5.0
+#: Beyond the grace, to see that a program ended, and to record it.
+_RECORD_SECONDS = 0.5
 
 
 class Delivery:
@@ -66,6 +69,8 @@ class Delivery:
             self._pending[one.id] = one
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
         self._thread.start()
+        # A plugin that hangs may keep the stop from us; no program is to outlive the daemon.
+        atexit.register(self.stop, 0.0)
 
     def add(self, notification: Notification) -> None:
         """Deliver what has just come into the spool; from any thread, returns at once."""
@@ -73,8 +78,18 @@ class Delivery:
             self._pending[notification.id] = notification
             self._changed.notify_all()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that is due now was tried; what waits for its next try does not count."""
+        with self._changed:
+            return not self._busy and self._next()[0] is None
+
     def stop(self, seconds: float) -> None:
-        """Try what is due now for so many seconds, then end; the rest stays in the spool."""
+        """
+        Try what is due now for so many seconds, then end; the rest stays in the spool.
+
+        A program that runs longer is ended, and its try is counted and recorded as one that failed.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -82,7 +97,8 @@ class Delivery:
         self._cut.set()
         thread, self._thread = self._thread, None
         if thread is not None:
-            thread.join(seconds)
+            thread.join(CUT_GRACE_SECONDS + _RECORD_SECONDS)
+        atexit.unregister(self.stop)
 
     def _next(self) -> tuple[Notification | None, float | None]:
         """Return what is due first, if it is due now, and otherwise in how many seconds it is."""
@@ -109,11 +125,20 @@ class Delivery:
                     "a notification could not be handled; it is tried again",
                     extra={"event": "notify_error", "notification": one.id},
                 )
-                self._cut.wait(_AFTER_ERROR_SECONDS)
+                self._put_off(one)
             finally:
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
+
+    def _put_off(self, one: Notification) -> None:
+        """Try again in some seconds, or in the next daemon, what the spool cannot note."""
+        due_at = self._clock.now_micros() + int(_AFTER_ERROR_SECONDS * 1_000_000)
+        with self._changed:
+            if one.id in self._pending:
+                self._pending[one.id] = msgspec.structs.replace(
+                    self._pending[one.id], due_at=due_at
+                )
 
     def _deliver(self, one: Notification) -> None:
         reason = run_program(
@@ -127,8 +152,6 @@ class Delivery:
             },
             cut=self._cut,
         )
-        if reason is not None and self._cut.is_set():
-            return  # it was the stop that ended it: no try of its own
         now = self._clock.now_micros()
         if reason is None:
             self._tell(one, "delivered", now, None)
@@ -140,6 +163,8 @@ class Delivery:
             self._forget(one)
             return
         delay = min(self._first_delay_seconds * _BACKOFF**one.tries, _MOST_DELAY_SECONDS)
+        if self._cut.is_set():
+            delay = 0.0  # the next daemon begins with it
         later = msgspec.structs.replace(one, tries=tries, due_at=now + int(delay * 1_000_000))
         self._tell(one, "failed", now, reason, later.due_at)
         self._spool.postpone(later)
@@ -180,4 +205,12 @@ class Delivery:
             "given_up": "the program of [notify] failed too often: this is not told",
         }
         logger.log(levels.get(outcome, logging.ERROR), words[outcome], extra=facts)
-        self._spool.note(one, outcome, now, reason)
+        try:
+            self._spool.note(one, outcome, now, reason)
+        except OSError as error:
+            # No reason to tell again what was told.
+            logger.error(  # noqa: TRY400 - the disk is to blame, not a line of ours
+                "what became of a notification cannot be recorded: %s",
+                error,
+                extra={"event": "notify_unrecorded", "notification": one.id},
+            )

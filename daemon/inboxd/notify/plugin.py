@@ -23,8 +23,9 @@ __all__ = ["NotifyPlugin", "plugin"]
 
 logger = logging.getLogger(__name__)
 
-#: In a stop of the daemon, what is due is tried for so long.
-_STOP_SECONDS = 10.0
+#: In a stop of the daemon, what is due is tried for so long; with the time to end a program it is
+#: less than all plugins together have there (`_HOOK_SECONDS` of the daemon).
+_STOP_SECONDS = 2.0
 
 
 class NotifyPlugin:
@@ -51,6 +52,12 @@ class NotifyPlugin:
         if self._argv and self._spool is not None:
             self._delivery = Delivery(self._argv, self._spool)
             self._delivery.start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that is due now was tried; `--until-idle` waits for it."""
+        delivery = self._delivery
+        return delivery is None or delivery.is_idle
 
     @hookimpl
     def inboxd_tree_ended(self, tree: ToldTree) -> None:

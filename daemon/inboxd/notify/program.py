@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from inboxd.names import escaped
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["run_program"]
+__all__ = ["CUT_GRACE_SECONDS", "run_program"]
 
 #: A program that runs longer is ended, and tried again.
 RUN_SECONDS = 60.0
-#: Between SIGTERM and SIGKILL.
+#: Between SIGTERM and SIGKILL; in a stop of the daemon, which has little time, the second.
 _GRACE_SECONDS = 2.0
+CUT_GRACE_SECONDS = 1.0
 #: How often a stop of the daemon is looked for while it runs.
 _LOOK_SECONDS = 0.2
+#: How often its end is looked for once it was signalled.
+_END_LOOK_SECONDS = 0.02
 #: Of what it printed, so much stands in the reason.
 _MOST_OUTPUT_BYTES = 2_000
 
@@ -82,15 +86,25 @@ def _wait(
             left -= _LOOK_SECONDS
         else:
             return None
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-            break
-    if cut.is_set():
-        return "the daemon stopped while it ran"
+    is_cut = cut.is_set()
+    _end_group(process.pid, CUT_GRACE_SECONDS if is_cut else _GRACE_SECONDS)
+    process.wait()
+    if is_cut:
+        return "it was ended by the stop of the daemon"
     return f"it was ended after {limit_seconds:g} s"
+
+
+def _end_group(pid: int, grace_seconds: float) -> None:
+    """End a group by SIGTERM; by SIGKILL once its leader ended, or did not in time."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    # Not waited for to its end: as long as the leader is a zombie no other group gets its number.
+    look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while os.waitid(os.P_PID, pid, look) is None and time.monotonic() < deadline:
+        time.sleep(_END_LOOK_SECONDS)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _status(code: int) -> str:

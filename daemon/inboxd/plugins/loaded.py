@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from inboxd.plugins.hooks import Hooks
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from inboxd.plugins.protocol import Executor
 
-__all__ = ["BrokenPlugin", "ExecutorOrigin", "LoadedPlugin", "Plugins"]
+__all__ = ["BrokenPlugin", "ExecutorOrigin", "LoadedPlugin", "Plugins", "WorksBesides"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,16 @@ class ExecutorOrigin:
     is_resolved: bool = False
 
 
+@runtime_checkable
+class WorksBesides(Protocol):
+    """A built-in plugin that goes on with what it was told, on a thread of its own."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left that it could do now; from any thread, at once."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """What was loaded, and what was not."""
@@ -78,6 +88,8 @@ class Plugins:
     #: The entry points of the plugins that work, by their names.
     entry_points: Mapping[str, ExecutorOrigin] = field(default_factory=dict[str, ExecutorOrigin])
     hooks: Hooks = field(default_factory=Hooks, repr=False, compare=False)
+    #: `--until-idle` waits for these; built-in ones only, which do not hang.
+    working: tuple[WorksBesides, ...] = field(default=(), repr=False, compare=False)
     #: What is wrong with settings of plugins and executors, a sentence each: the daemon does not
     #: start with one of these.
     problems: tuple[str, ...] = ()

@@ -30,7 +30,13 @@ from inboxd.plugins.failures import said
 from inboxd.plugins.hooks import Hooks, Implementation
 from inboxd.plugins.hookspecs import PROJECT_NAME
 from inboxd.plugins.installed import Candidate, candidates_of, installed_plugins
-from inboxd.plugins.loaded import BrokenPlugin, ExecutorOrigin, LoadedPlugin, Plugins
+from inboxd.plugins.loaded import (
+    BrokenPlugin,
+    ExecutorOrigin,
+    LoadedPlugin,
+    Plugins,
+    WorksBesides,
+)
 from inboxd.plugins.offers import ask_executors, ask_suffixes, suffix_owners, without_rivals
 from inboxd.plugins.protocol import Executor
 
@@ -120,6 +126,11 @@ class _Loading:
             origins={name: owners[name].origin for name in executors},
             entry_points={one.name: one.origin for one in candidates},
             hooks=Hooks(_in_order(candidates), suffixes=suffixes),
+            working=tuple(
+                one.plugin
+                for one in candidates
+                if one.is_ours and isinstance(one.plugin, WorksBesides)
+            ),
             problems=tuple(self._problems),
         )
 

@@ -193,3 +193,43 @@ def _is_alive(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_stop_ends_the_program_that_runs_and_counts_its_try(spool: Spool, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"trap '' TERM; sleep 1000 & echo $$ $! >{pids}.new; mv {pids}.new {pids}; wait"
+    one = add(spool)
+    delivery = Delivery(["/bin/sh", "-c", script], spool)
+    delivery.start()
+    wait_until(pids.exists)
+    assert not delivery.is_idle
+    delivery.stop(0.1)
+
+    assert [(line["try"], line["outcome"], line["reason"]) for line in records(spool)] == [
+        (1, "failed", "it was ended by the stop of the daemon")
+    ]
+    assert [(left.id, left.tries) for left in spool.load()] == [(one.id, 1)]
+    assert spool.load()[0].due_at <= SystemClock().now_micros()
+    for pid in pids.read_text().split():
+        wait_until(lambda pid=pid: not _is_alive(int(pid)))  # type: ignore[misc]
+
+
+def test_what_waits_for_its_next_try_leaves_it_idle(spool: Spool) -> None:
+    delivery = Delivery(["/bin/false"], spool, first_delay_seconds=1_000.0)
+    add(spool)
+    delivery.start()
+    wait_until(lambda: delivery.is_idle)
+    assert [line["outcome"] for line in records(spool)] == ["failed"]
+    delivery.stop(LIMIT_SECONDS)
+
+
+def test_a_record_that_cannot_be_written_tells_nothing_twice(spool: Spool, tmp_path: Path) -> None:
+    spool.record.mkdir(parents=True)
+    add(spool)
+    delivery = Delivery(["/bin/sh", "-c", f"echo told >>{tmp_path}/told"], spool)
+    delivery.start()
+    wait_until(lambda: delivery.is_idle)
+    delivery.stop(LIMIT_SECONDS)
+
+    assert (tmp_path / "told").read_text() == "told\n"
+    assert spool.load() == []
