@@ -167,6 +167,7 @@ class Daemon:
             on_places_kept=lambda kind, change: scheduler.keep_places(kind, change),
             on_progress=self._teller.tell_progress,
             source_of=lambda name: _source_of(name, executors, settings),
+            checks=executors.checks,
             clock=self._clock,
         )
         scheduler = self._scheduler = Scheduler(

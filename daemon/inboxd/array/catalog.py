@@ -71,5 +71,10 @@ class Catalog(Protocol):
         ...
 
     def code_places(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputPath]:
-        """Return which of these inputs are code, so that no value may be put into them."""
+        """
+        Return which of these inputs are code, so that no value may be put into them.
+
+        Raises:
+            PluginError: the executor could not say it, which is a plugin's fault.
+        """
         ...

@@ -16,6 +16,7 @@ from inboxd.array.findings import Findings
 from inboxd.array.problem import Finding, ProblemCode, quoted
 from inboxd.array.queries import QueryError, parse_query
 from inboxd.array.survey import AMBIGUOUS, NO_EXECUTOR
+from inboxd.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,7 +125,12 @@ class ResultReferences:
         number = self._executors[position]
         code: Sequence[Path] = ()
         if number != NO_EXECUTOR:
-            code = self._catalog.code_places(self._entries[number].name, inputs)
+            name = self._entries[number].name
+            try:
+                code = self._catalog.code_places(name, inputs)
+            except PluginError as error:
+                self.findings.add(self._unsearched(name, position, task, error))
+                return
         wrong_edges = bool(bad) or self._has_wrong_edges(task, position)
         for path, text in texts:
             is_default = task.inputs is UNSET or path[0] not in task.inputs
@@ -147,6 +153,18 @@ class ResultReferences:
                     )
                 if finding is not None:
                     self.findings.add(finding)
+
+    def _unsearched(
+        self, executor: str, position: int, task: CheckedTask, error: PluginError
+    ) -> Finding:
+        where: Path = (*self._path, position)
+        return Finding(
+            code=ProblemCode.INVALID_INPUTS,
+            path=where if task.inputs is UNSET else (*where, "inputs"),
+            message=f"executor {quoted(executor)} could not say which inputs are code: {error}",
+            hint="this is the plugin's fault, and the daemon's log has the traceback: mend or"
+            " update the plugin, and give the file again",
+        )
 
     def _knows(self, reference: str) -> bool:
         return self._naming.find(reference) is not None

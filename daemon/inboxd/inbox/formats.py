@@ -7,7 +7,6 @@ rules and limits; what the plugin itself does wrong costs the one file, and is s
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,12 @@ import msgspec
 from inboxd.array.check import RejectedArray, check_array
 from inboxd.array.document import check_document
 from inboxd.array.problem import Problem, ProblemCode
+from inboxd.errors import PluginError
 from inboxd.inbox.file_names import JSON_SUFFIX
 from inboxd.names import display_file_name, escaped
-from inboxd.plugins.hooks import HookFailed, Hooks, Parsed, Unparsed
+from inboxd.plugins.asking import ASK_SECONDS, Asked, watched
+from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.plugins.hooks import HookFailed, Hooks, Implementation, Parsed, Unparsed
 from inboxd.plugins.protocol import HasPositions
 from inboxd.plugins.tree_check import checked_by_plugins
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from inboxd.plugins.protocol import ParseProblem
 
 __all__ = ["MOST_PARSED_BYTES", "Formats", "nobody_reads", "unread_reason"]
-
-logger = logging.getLogger(__name__)
 
 #: A larger file of another format is refused: its values all lie in memory at one time, at some
 #: fifteen times its size, where JSON is read a piece at a time (docs/how-to/yaml.md).
@@ -53,12 +53,14 @@ _LONGEST_TEXT = 1_000
 class Formats:
     """Which files are task files, and what each holds."""
 
-    def __init__(self, hooks: Hooks | None = None) -> None:
+    def __init__(self, hooks: Hooks | None = None, *, ask_seconds: float = ASK_SECONDS) -> None:
         """
         Args:
             hooks: of the plugins that are loaded; None: JSON alone.
+            ask_seconds: the time in which a plugin says where the values of one file stand.
         """
         self._hooks = hooks or Hooks()
+        self._ask_seconds = ask_seconds
         #: The suffixes of task files, `.json` first.
         self.suffixes: tuple[bytes, ...] = (
             JSON_SUFFIX,
@@ -89,6 +91,17 @@ class Formats:
             catalog: who executes.
             owner: the uid of the file's owner, if known.
         """
+
+        def check() -> CheckedArray | RejectedArray:
+            return self._check(file_name, data, limits, catalog, owner)
+
+        if self.suffix_of(file_name) not in (None, JSON_SUFFIX):
+            return watched(check, seconds=self._ask_seconds)
+        return catalog.watched(check) if isinstance(catalog, ExecutorCatalog) else check()
+
+    def _check(
+        self, file_name: bytes, data: bytes, limits: Limits, catalog: Catalog, owner: int | None
+    ) -> CheckedArray | RejectedArray:
         checked = self._checked(file_name, data, limits, catalog)
         if isinstance(checked, RejectedArray):
             return checked
@@ -114,7 +127,7 @@ class Formats:
                     size=len(data),
                     limits=limits,
                     catalog=catalog,
-                    positions=_positions_of(answer),
+                    positions=_positions_of(answer, self._hooks),
                 )
             case Unparsed():
                 return _rejected(_problem_of(answer.problem))
@@ -183,23 +196,35 @@ def _bounded(text: object) -> str:
     return escaped(str(text)[:_LONGEST_TEXT])
 
 
-def _positions_of(parsed: Parsed) -> Positions:
+def _positions_of(parsed: Parsed, hooks: Hooks) -> Positions:
     """Return where the values of a document stand, as far as the plugin says it."""
     document: object = parsed.document
-    if not isinstance(document, HasPositions):
+    if type(document) in (list, dict):
         return _nowhere
+
+    def position_of(path: ValuePath, *, at_key: bool) -> object:
+        # Looking for the method may run the plugin's code, too.
+        if not isinstance(document, HasPositions):
+            return None
+        return document.position_of(path, at_key=at_key)
+
+    asked = Asked(
+        Implementation(
+            plugin=parsed.plugin,
+            distribution=parsed.distribution,
+            hook="position_of",
+            function=position_of,
+        ),
+        hooks,
+        _place,
+    )
 
     def position(path: ValuePath, *, at_key: bool) -> tuple[int, int] | None:
         try:
-            return _place(document.position_of(path, at_key=at_key))
-        except Exception:  # the door of a plugin: the error is told without its place
-            logger.warning(
-                "the plugin %s cannot say where a value stands",
-                parsed.plugin,
-                extra={"event": "position_failed", "plugin": parsed.plugin},
-                exc_info=True,
-            )
+            place: tuple[int, int] | None = asked(path, at_key=at_key)
+        except PluginError:  # it was reported; the error is told without its place
             return None
+        return place
 
     return position
 

@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from inboxd.array.catalog import InputProblem
 from inboxd.array.json_schema import SchemaCheck, SchemaError, compile_schema
 from inboxd.errors import PluginError
+from inboxd.plugins.asking import ASK_SECONDS, watched
+from inboxd.plugins.checks import ExecutorChecks
 from inboxd.plugins.inputs_type import schema_of
 from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.protocol import ChecksInputs, ChecksParams, FindsCode, place_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from inboxd.array.catalog import InputPath
-    from inboxd.plugins.protocol import Executor, InputProblem
+    from inboxd.plugins.protocol import Executor
     from inboxd.task import PlaceKind
 
 __all__ = ["ExecutorCatalog"]
+
+T = TypeVar("T")
 
 
 class ExecutorCatalog:
     """Answers from the executors that are loaded; satisfies `inboxd.array.catalog.Catalog`."""
 
-    def __init__(self, executors: Mapping[str, Executor]) -> None:
+    def __init__(
+        self,
+        executors: Mapping[str, Executor],
+        *,
+        checks: ExecutorChecks | None = None,
+        ask_seconds: float = ASK_SECONDS,
+    ) -> None:
         """
         Compile the executors' schemas.
+
+        Args:
+            executors: by name; it may grow (`LiveExecutors`).
+            checks: know whose the executors are, by default those of `LiveExecutors`.
+            ask_seconds: the time of one executor's own check for one file.
 
         Raises:
             PluginError: a schema cannot be compiled; `load_plugins` gives no such executor.
         """
         self._executors = executors
+        if checks is None:
+            checks = (
+                executors.checks() if isinstance(executors, LiveExecutors) else ExecutorChecks()
+            )
+        self._checks = checks
+        self._ask_seconds = ask_seconds
         self._kinds: dict[str, PlaceKind] = {}
         self._schemas: dict[str, SchemaCheck] = {}
-        self._own_checks: dict[str, ChecksInputs] = {}
-        self._params_checks: dict[str, ChecksParams] = {}
+        self._own_checks: dict[str, Callable[..., Sequence[InputProblem]]] = {}
+        self._params_checks: dict[str, Callable[..., Sequence[InputProblem]]] = {}
         self._code_inputs: dict[str, tuple[str, ...]] = {}
-        self._code_finders: dict[str, FindsCode] = {}
+        self._code_finders: dict[str, Callable[..., Sequence[InputPath]]] = {}
         self._add(executors)
 
     def _add(self, executors: Mapping[str, Executor]) -> None:
@@ -48,13 +70,25 @@ class ExecutorCatalog:
                 except (SchemaError, TypeError) as error:
                     raise PluginError(f'inputs_schema of executor "{name}": {error}') from error
             if isinstance(executor, ChecksInputs):
-                self._own_checks[name] = executor
+                self._own_checks[name] = self._checks.guarded(name, executor, "input_problems")
             if isinstance(executor, ChecksParams):
-                self._params_checks[name] = executor
+                self._params_checks[name] = self._checks.guarded(name, executor, "params_problems")
             if code_inputs := getattr(executor, "code_inputs", ()):
                 self._code_inputs[name] = tuple(code_inputs)
             if isinstance(executor, FindsCode):
-                self._code_finders[name] = executor
+                self._code_finders[name] = self._checks.guarded(name, executor, "code_places")
+
+    def watched(self, function: Callable[[], T]) -> T:
+        """
+        Return what a check with this catalog gives; no executor's own check holds it up.
+
+        Args:
+            function: only looks; it is called again when such a check did not return.
+        """
+        # What a plugin makes meanwhile (`resolve`) has its checks, too.
+        if self._checks.has_others or getattr(self._executors, "may_grow", False):
+            return watched(function, seconds=self._ask_seconds)
+        return function()
 
     def kind_of(self, executor: str) -> PlaceKind | None:
         """Return which kind of place the executor takes; None when nobody offers it."""
@@ -84,7 +118,12 @@ class ExecutorCatalog:
     def params_problems(self, executor: str, params: dict[str, Any]) -> Sequence[InputProblem]:
         """Return what is wrong with a task's params."""
         check = self._params_checks.get(executor)
-        return () if check is None else check.params_problems(params)
+        if check is None:
+            return ()
+        try:
+            return check(params)
+        except PluginError as error:
+            return [_unchecked(executor, "params", error)]
 
     def input_problems(
         self, executor: str, inputs: dict[str, Any], *, open_at: Collection[InputPath] = ()
@@ -101,14 +140,31 @@ class ExecutorCatalog:
         own_check = self._own_checks.get(executor)
         if own_check is None:
             return ()
-        problems = own_check.input_problems(inputs)
+        try:
+            problems = own_check(inputs)
+        except PluginError as error:
+            return [_unchecked(executor, "inputs", error)]
         return [one for one in problems if not _may_be_right(one, open_at)] if open_at else problems
 
     def code_places(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputPath]:
-        """Return which of these inputs are code: by the executor's word, and by its own search."""
+        """
+        Return which of these inputs are code: by the executor's word, and by its own search.
+
+        Raises:
+            PluginError: that search failed.
+        """
         places: list[InputPath] = [(name,) for name in self._code_inputs.get(executor, ())]
         finder = self._code_finders.get(executor)
-        return places if finder is None else [*places, *finder.code_places(inputs)]
+        return places if finder is None else [*places, *finder(inputs)]
+
+
+def _unchecked(executor: str, what: str, error: PluginError) -> InputProblem:
+    return InputProblem(
+        message=f'executor "{executor}" could not check the {what}: {error}',
+        hint="this is the plugin's fault, and the daemon's log has the traceback: mend or update"
+        " the plugin, and give the file again",
+        whatever_values=True,
+    )
 
 
 def _may_be_right(problem: InputProblem, open_at: Collection[InputPath]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import os
 import threading
 import time
-import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inboxd.names import escaped
@@ -13,8 +15,9 @@ from inboxd.plugins.limited import Overrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-__all__ = ["Failures", "said"]
+__all__ = ["Failures", "others_frames", "said"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,14 @@ _QUIET_SECONDS = 60.0
 #: Different failures that are remembered; beyond, all are forgotten and logged again.
 _MOST_REMEMBERED = 1_000
 _LONGEST_REASON = 500
+
+#: Files whose frames at the head of a traceback tell an author nothing: how a plugin was called.
+_NOT_OTHERS = (
+    str(Path(__file__).parents[1]) + os.sep,
+    threading.__file__,
+    str(Path(importlib.__file__).parent) + os.sep,
+    "<frozen importlib",
+)
 
 
 class Failures:
@@ -60,7 +71,7 @@ class Failures:
             escaped(distribution),
             said(error),
             extra={"event": "hook_failed", "plugin": plugin, "hook": hook, "failures": count},
-            exc_info=error,
+            exc_info=(type(error), error, others_frames(error)),
         )
 
 
@@ -77,7 +88,19 @@ def said(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
+def others_frames(error: BaseException) -> TracebackType | None:
+    """Return its traceback without the frames at its head that are inboxd's or Python's own."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_NOT_OTHERS):
+        trace = trace.tb_next
+    return trace or error.__traceback__
+
+
 def _origin(error: BaseException) -> object:
     """Return where it was raised: file and line of the innermost frame."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-1)
-    return (frames[0].filename, frames[0].lineno) if frames else None
+    trace = error.__traceback__
+    if trace is None:
+        return None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename, trace.tb_lineno

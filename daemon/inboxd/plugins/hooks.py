@@ -75,6 +75,7 @@ class Parsed:
     """A plugin read a file."""
 
     plugin: str
+    distribution: str
     #: As the plugin gave it: its parts may be anything.
     document: list[Any] | dict[str, Any]
 
@@ -136,6 +137,10 @@ class Hooks:
     def off(self) -> dict[tuple[str, str], str]:
         """The hooks that are not called until the daemon starts anew, (plugin, hook), and why."""
         return dict(self._off)
+
+    def off_reason(self, one: Implementation) -> str | None:
+        """Return why a plugin's hook is not called until the daemon starts anew; None: it is."""
+        return self._off.get((one.plugin, one.hook)) if self._off else None
 
     def switch_off(self, one: Implementation, reason: str) -> None:
         """Call a plugin's hook no more, since it does not return."""
@@ -219,7 +224,11 @@ class Hooks:
             if isinstance(answer, ParseProblem):
                 return Unparsed(plugin=one.plugin, problem=answer)
             if isinstance(answer, list | dict):
-                return Parsed(plugin=one.plugin, document=cast("list[Any]", answer))
+                return Parsed(
+                    plugin=one.plugin,
+                    distribution=one.distribution,
+                    document=cast("list[Any]", answer),
+                )
             if isinstance(answer, HookFailed):
                 failure = failure or answer
             elif answer is not None:

@@ -9,7 +9,7 @@ from importlib.metadata import distributions
 from typing import TYPE_CHECKING, TypeVar
 
 from inboxd.names import escaped
-from inboxd.plugins.failures import said
+from inboxd.plugins.failures import others_frames, said
 from inboxd.plugins.hookspecs import PROJECT_NAME
 from inboxd.plugins.limited import within
 from inboxd.plugins.loaded import BrokenPlugin, ExecutorOrigin
@@ -84,8 +84,8 @@ class Candidate:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return a traceback as Python prints it."""
-    return "".join(traceback.format_exception(error))
+    """Return a traceback as Python prints it, from the plugin's own code on."""
+    return "".join(traceback.format_exception(type(error), error, others_frames(error)))
 
 
 def installed_plugins() -> tuple[list[Candidate], list[BrokenPlugin]]:

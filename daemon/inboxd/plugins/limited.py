@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
-__all__ = ["Overrun", "within"]
+__all__ = ["Overrun", "overrun_of", "within"]
 
 T = TypeVar("T")
 
@@ -42,5 +45,18 @@ def within(limit_seconds: float, function: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     if not results:
-        raise Overrun(f"it did not return within {limit_seconds:g} s")
+        raise overrun_of(thread, limit_seconds)
     return results[0]
+
+
+def overrun_of(thread: threading.Thread, limit_seconds: float) -> Overrun:
+    """Return the error for a thread that overstays; its traceback is where that thread is now."""
+    error = Overrun(f"it did not return within {limit_seconds:g} s")
+    # Documented, and nothing else shows it.
+    frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+    frame: FrameType | None = frames.get(thread.ident or 0)
+    trace: TracebackType | None = None
+    while frame is not None:
+        trace = TracebackType(trace, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
+    return error.with_traceback(trace)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from inboxd.names import escaped
+from inboxd.plugins.checks import ExecutorChecks
 from inboxd.plugins.configuring import configure_executor
 from inboxd.plugins.executor_check import executor_problem, is_executor_name
 from inboxd.plugins.failures import said
@@ -74,6 +75,10 @@ class LiveExecutors(Mapping[str, "Executor"]):
     def __len__(self) -> int:
         """Return how many there are now."""
         return len(self.by_name)
+
+    def checks(self) -> ExecutorChecks:
+        """Return what makes their own checks ready to be asked."""
+        return ExecutorChecks(self._hooks, self.origins)
 
     @property
     def may_grow(self) -> bool:

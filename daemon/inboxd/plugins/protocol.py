@@ -196,7 +196,9 @@ class ChecksInputs(Protocol):
         """
         Return what is wrong with inputs that fit the schema; empty when nothing is.
 
-        Called when a file is checked, on the thread that does so: quick, and without waiting.
+        Called when a file is checked, while the intake waits: quick, and without waiting. All calls
+        for one file have 10 s, and 5 ms more each; one that overstays is not called any more until
+        the next start, and files with the executor are rejected, as for what it raises.
         """
         ...
 
@@ -209,7 +211,9 @@ class ChecksParams(Protocol):
         """
         Return what is wrong with a task's `params`, paths from their top; empty: nothing.
 
-        Called when a file is checked, on the thread that does so: quick, and without waiting.
+        Called when a file is checked, while the intake waits: quick, and without waiting. All calls
+        for one file have 10 s, and 5 ms more each; one that overstays is not called any more until
+        the next start, and files with the executor are rejected, as for what it raises.
         """
         ...
 

@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from inboxd.array.expressions import Expression, Field, has_opening, parse_text, strings_in
+from inboxd.array.expressions import Expression, has_opening, parse_text, strings_in
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.array.problem import pointer, quoted
 from inboxd.array.queries import Allowance, QueryError, parse_query
 from inboxd.array.result_references import lies_in
+from inboxd.errors import PluginError
 from inboxd.names import escaped
-from inboxd.store.task_results import EndedTask, ended_task, reads_of
+from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.store.task_results import reads_of
 from inboxd.task import Failed, TaskError, TaskErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from inboxd.array.catalog import Catalog, InputPath, InputProblem
+    from inboxd.array.expressions import Field
     from inboxd.running.attempt import Attempt
+    from inboxd.running.ended_results import EndedFields, EndedResults
     from inboxd.store.reader import StoreReader
 
 __all__ = ["MOST_FILLED_BYTES", "prepare"]
@@ -43,13 +47,16 @@ class _TooLarge(Exception):
     """What is filled in is more than is taken."""
 
 
-def prepare(attempt: Attempt, reader: StoreReader, catalog: Catalog) -> Attempt | Failed:
+def prepare(
+    attempt: Attempt, reader: StoreReader, results: EndedResults, catalog: Catalog
+) -> Attempt | Failed:
     """
     Return the attempt with its inputs as the executor takes them.
 
     Args:
         attempt: its inputs as they are written.
         reader: of the store that it was recorded in.
+        results: of the tasks in that store.
         catalog: what the executors take.
 
     Returns:
@@ -64,7 +71,7 @@ def prepare(attempt: Attempt, reader: StoreReader, catalog: Catalog) -> Attempt 
     reads = reads_of(reader, attempt.task)
     inputs: dict[str, Any] = msgspec.json.decode(attempt.inputs)
     first = attempt.task - attempt.position
-    filling = _Filling(reads.positions, lambda position: ended_task(reader, first + position))
+    filling = _Filling(reads.positions, lambda position: results.fields(first + position))
     open_at = [path for path, text in strings_in(inputs, ()) if has_opening(text)]
     try:
         filled = cast("dict[str, Any]", filling.filled(inputs))
@@ -77,11 +84,15 @@ def prepare(attempt: Attempt, reader: StoreReader, catalog: Catalog) -> Attempt 
         return _failed(TaskErrorCode.UNRESOLVED_REFERENCE, str(error))
     except _TooLarge:
         return _too_large()
-    except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         return _failed(
             TaskErrorCode.UNRESOLVED_REFERENCE, f"inputs: what was filled in is no JSON: {error}"
         )
-    problems = _problems(attempt, filled, open_at, reads.other, catalog)
+
+    def check() -> str | None:
+        return _problems(attempt, filled, open_at, reads.other, catalog)
+
+    problems = catalog.watched(check) if isinstance(catalog, ExecutorCatalog) else check()
     if problems:
         return _failed(TaskErrorCode.INVALID_INPUTS, problems)
     return msgspec.structs.replace(attempt, inputs=encoded, has_references=False)
@@ -90,11 +101,10 @@ def prepare(attempt: Attempt, reader: StoreReader, catalog: Catalog) -> Attempt 
 class _Filling:
     """The values of one attempt's expressions, each looked up and evaluated once."""
 
-    def __init__(self, positions: Mapping[str, int], ended: Callable[[int], EndedTask]) -> None:
+    def __init__(self, positions: Mapping[str, int], ended: Callable[[int], EndedFields]) -> None:
         self._positions = positions
         self._ended = ended
-        self._tasks: dict[int, EndedTask] = {}
-        self._fields: dict[tuple[int, Field], Any] = {}
+        self._tasks: dict[int, EndedFields] = {}
         self._values: dict[tuple[int, Field, str], Any] = {}
         self._texts: dict[tuple[int, Field, str], str] = {}
         self._allowance = Allowance()
@@ -151,29 +161,16 @@ class _Filling:
         if key not in self._values:
             try:
                 query = parse_query(expression.query)
-                self._values[key] = query.evaluate(self._field(key[0], key[1]), self._allowance)
+                value = self._task(key[0]).value(key[1])
+                self._values[key] = query.evaluate(value, self._allowance)
             except QueryError as error:
                 raise _Unresolved(f"inputs: {quoted(expression.source)}: {error}") from error
         return self._values[key]
 
-    def _field(self, position: int, field: Field) -> Any:
-        key = position, field
-        if key not in self._fields:
-            task = self._tasks.get(position)
-            if task is None:
-                task = self._tasks[position] = self._ended(position)
-            self._fields[key] = _field_of(task, field)
-        return self._fields[key]
-
-
-def _field_of(task: EndedTask, field: Field) -> Any:
-    match field:
-        case Field.RESULT:
-            return None if task.result is None else msgspec.json.decode(task.result)
-        case Field.STATUS:
-            return str(task.status)
-        case Field.ERROR:
-            return None if task.error is None else msgspec.json.decode(task.error)
+    def _task(self, position: int) -> EndedFields:
+        if position not in self._tasks:
+            self._tasks[position] = self._ended(position)
+        return self._tasks[position]
 
 
 def _problems(
@@ -184,7 +181,10 @@ def _problems(
     catalog: Catalog,
 ) -> str | None:
     """Return what is wrong with inputs that are filled in, in one sentence; None: nothing."""
-    code = catalog.code_places(attempt.executor, inputs)
+    try:
+        code = catalog.code_places(attempt.executor, inputs)
+    except PluginError as error:
+        return f"inputs: {attempt.executor} could not say which of them are code: {error}"
     for path in open_at:
         # A value may be a part of code, and code a part of a value.
         if lies_in(path, code) or any(lies_in(place, [path]) for place in code):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.events import TaskProgress
+    from inboxd.plugins.checks import ExecutorChecks
     from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
     from inboxd.running.progress import Progress
@@ -57,7 +58,7 @@ def _knows_no_source(executor: str) -> WorkerSource | None:
 
 
 def _keeps_no_place(kind: PlaceKind, change: int) -> None:
-    """Nobody counts the places that threads keep."""
+    """Nobody counts the places that are kept."""
 
 
 class Runner:
@@ -75,6 +76,7 @@ class Runner:
         on_places_kept: Callable[[PlaceKind, int], None] = _keeps_no_place,
         source_of: Callable[[str], WorkerSource | None] = _knows_no_source,
         on_progress: Callable[[TaskProgress], None] | None = None,
+        checks: Callable[[], ExecutorChecks] | None = None,
     ) -> None:
         """
         Make a runner.
@@ -87,11 +89,13 @@ class Runner:
                 any thread, so it only takes note and returns.
             clock: for the times of the outcomes, and for time limits.
             reader: of the store that attempts are recorded in, for the results of other tasks.
-            on_places_kept: is told +1 just before the outcome of an attempt whose thread goes on
-                and so keeps its place, -1 when that thread has returned; from any thread.
+            on_places_kept: is told +1 just before the outcome of an attempt whose executor goes
+                on and so keeps its place, -1 when that has returned; from any thread.
             on_progress: is told what running attempts say of their progress, of each at most once
                 a second; from any thread, so it only takes note and returns.
             source_of: says how a worker process gets an executor with isolation `process`.
+            checks: gives what knows whose the executors are, so that what their own checks do
+                wrong is reported with its plugin.
         """
         self._settings = settings
         self._report = on_outcomes
@@ -101,9 +105,12 @@ class Runner:
         self._isolations: dict[str, str] = {}
         self._filling = FillingAttempts(
             reader=reader,
-            catalog_of=lambda name: ExecutorCatalog({name: executors[name]}),
+            catalog_of=lambda name: ExecutorCatalog(
+                {name: executors[name]}, checks=None if checks is None else checks()
+            ),
             hand_on=self._begin,
             report=self._on_outcomes,
+            default_timeout_seconds=settings.default_timeout_seconds,
             clock=clock,
         )
         self._board = ProgressBoard(clock, on_progress)
@@ -120,6 +127,7 @@ class Runner:
             max_result_bytes=settings.max_result_bytes,
             grace_seconds=settings.grace_seconds,
             report=self._on_outcomes,
+            on_places_kept=on_places_kept,
             clock=clock,
         )
         self._threads = ThreadAttempts(

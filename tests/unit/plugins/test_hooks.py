@@ -43,7 +43,7 @@ def _raising(error: BaseException) -> Callable[[], object]:
 def test_the_first_plugin_that_reads_a_file_is_taken() -> None:
     hooks = _hooks("inboxd_parse_file", lambda: None, lambda: [1], lambda: [2])
 
-    assert hooks.parse_file(FILE, b"") == Parsed(plugin="p1", document=[1])
+    assert hooks.parse_file(FILE, b"") == Parsed(plugin="p1", distribution="d", document=[1])
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), KeyboardInterrupt()])
