@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from inboxd.errors import InvalidInputs, NoRetry, RetryLater
+from inboxd.errors import InboxdError, InvalidInputs, NoRetry, RetryLater
 from inboxd.names import escaped
 from inboxd.running.result_json import encoded_result, why_not_faithful
 from inboxd.task import Completed, Failed, Interrupted, Outcome, TaskError, TaskErrorCode
@@ -67,6 +67,8 @@ def raised(error: BaseException) -> Failed:
                 error=TaskError(code=TaskErrorCode.EXCEPTION, message=text),
                 retry_after_seconds=_seconds(error.after_seconds),
             )
+        case InboxdError() if text:  # written for people: the class says nothing more to them
+            return _failed(TaskErrorCode.EXCEPTION, text)
         case _:
             name = type(error).__name__
             return _failed(TaskErrorCode.EXCEPTION, f"{name}: {text}" if text else name)
