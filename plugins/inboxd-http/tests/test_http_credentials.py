@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -170,3 +171,15 @@ def test_a_short_secret_hides_nothing_else() -> None:
     credentials = read_credentials(auth, settings, environ={"A": "e"}, results={})
 
     assert credentials.hidden_in({"message": "here"}) == {"message": "here"}
+
+
+def test_what_is_written_for_a_page_is_hidden() -> None:
+    credentials = Credentials(secrets=("a&b\"c'd<",))
+    pages = [html.escape("a&b\"c'd<"), "a&amp;b&#34;c&#39;d&lt;", "a&amp;b\"c'd&lt;"]
+
+    assert [credentials.hidden(page) for page in pages] == ["***"] * 3
+
+
+def test_a_variable_that_is_no_text_is_refused() -> None:
+    with pytest.raises(NoRetry, match="variable A is no UTF-8 text"):
+        bearer({"env": "A"}, environ={"A": "caf\udce9"}, options={"secret_variables": ["A"]})

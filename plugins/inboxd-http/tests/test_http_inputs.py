@@ -94,6 +94,8 @@ def test_the_schema_refuses_what_has_another_form(inputs: dict[str, Any]) -> Non
         ({"url": "ftp://example.org/"}, ("url",), 'no requests by "ftp"'),
         ({"url": "example.org"}, ("url",), 'no requests by ""'),
         ({"url": "https:///a"}, ("url",), "is no host"),
+        ({"url": "https://xn--/a"}, ("url",), '"xn--" is no host'),
+        ({"url": "https://a..b/"}, ("url",), '"a..b" is no host'),
         ({"url": "https://example.org:99999/"}, ("url",), "no URL"),
         ({"url": "https://[::1"}, ("url",), "no URL"),
         ({"url": "https://example.org/a b"}, ("url",), "no blanks"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inboxd.errors import NoRetry
-from inboxd_http.client import RequestFailed
+from inboxd.errors import InboxdError, NoRetry
+from inboxd_http.errors import RequestFailed
 from inboxd_http.testing import LOCAL_SETTINGS, LocalServer, answer, fetch
 
 if TYPE_CHECKING:
@@ -339,6 +341,90 @@ def test_a_server_that_echoes_a_secret_does_not_bring_it_into_the_result(
     assert word not in repr(result) + str(caught.value)
     assert "s3cret" not in repr(result) + str(caught.value)
     assert "***" in result["headers"]["x-echo"]
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "401 No", "503 Later", "429 Later"])
+@pytest.mark.parametrize("padding", [0, 150, 185, 199, 2030, 2047])
+@pytest.mark.parametrize("blank", ["x", "\n"])
+def test_a_secret_across_the_cut_of_a_message_is_hidden(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, status: str, padding: int, blank: str
+) -> None:
+    monkeypatch.setenv("HTTP_TOKEN", "s3cret-token-that-is-long")
+    settings = {**PLAIN, "allow_private": True, "secret_variables": ["HTTP_TOKEN"]}
+    body = blank * padding + "s3cret-token-that-is-long" + "y" * 3000
+    server.routes["/a"] = answer(body, status=status)
+    with pytest.raises(InboxdError) as caught:
+        fetch(f"{server.url}/a", settings=settings, auth={"bearer": {"env": "HTTP_TOKEN"}})
+
+    assert "s3c" not in str(caught.value)
+    assert f"{server.url}/a: {status}" in str(caught.value)
+
+
+@pytest.mark.parametrize("padding", [120, 160, 180])
+def test_a_secret_in_the_path_of_a_redirect_is_hidden(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, padding: int
+) -> None:
+    monkeypatch.setenv("HTTP_TOKEN", "s3cret-token-that-is-long")
+    settings = {**PLAIN, "allow_private": True, "secret_variables": ["HTTP_TOKEN"]}
+    to = f"/{'x' * padding}/s3cret-token-that-is-long"
+    server.routes["/a"] = answer(status="302 Found", headers={"Location": to})
+    with pytest.raises(NoRetry, match="404 Not Found") as caught:
+        fetch(f"{server.url}/a", settings=settings, auth={"bearer": {"env": "HTTP_TOKEN"}})
+
+    assert "s3c" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 200 OK\r\nX-A: " + b"s3cret-token" * 1000 + b"\r\n\r\n",
+        b"s3cret-token\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ns3cret\0-token: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ns3cret-token\r\n",
+        answer(headers={"Content-Encoding": "x" * 35 + "s3cret-token"}),
+    ],
+)
+def test_a_malformed_answer_is_not_quoted(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setenv("HTTP_TOKEN", "s3cret-token")
+    settings = {**PLAIN, "allow_private": True, "secret_variables": ["HTTP_TOKEN"]}
+    server.routes["/a"] = sent
+    with pytest.raises(RequestFailed) as caught:
+        fetch(f"{server.url}/a", settings=settings, auth={"bearer": {"env": "HTTP_TOKEN"}})
+
+    assert "s3c" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "response"),
+    [
+        (b"\xff\0s3cret/token+1\xff", "auto"),
+        (b"s3cret/token+1", "base64"),
+        (b'{"a": "s3cret\\/token+1"}', "text"),
+        (b"/x?token=s3cret%2Ftoken%2B1 s3cret%2ftoken%2b1 s3cret/token%2B1", "text"),
+        (base64.b64encode(b"Bearer s3cret/token+1"), "text"),
+        (base64.b64encode(b"xBearer s3cret/token+1"), "text"),
+        (base64.urlsafe_b64encode(b"xyBearer s3cret/token+1"), "text"),
+    ],
+)
+def test_an_encoded_secret_is_hidden_in_a_result(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, body: bytes, response: str
+) -> None:
+    monkeypatch.setenv("HTTP_TOKEN", "s3cret/token+1")
+    settings = {**PLAIN, "allow_private": True, "secret_variables": ["HTTP_TOKEN"]}
+    server.routes["/a"] = answer(body)
+    result = fetch(
+        f"{server.url}/a",
+        settings=settings,
+        auth={"bearer": {"env": "HTTP_TOKEN"}},
+        response=response,
+    )
+
+    text = result["text"] if "text" in result else base64.b64decode(result["base64"]).decode("l1")
+    assert "***" in text
+    assert "token" not in re.sub("token=", "", text)
+    assert base64.b64encode(b"s3cret/token+1")[4:12].decode() not in text
 
 
 @pytest.mark.parametrize(

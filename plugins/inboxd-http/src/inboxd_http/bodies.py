@@ -49,7 +49,8 @@ class Decoder:
         if self._name in ("gzip", "x-gzip"):
             self._inflate = zlib.decompressobj(wbits=31)
         elif self._name not in ("", "identity", "deflate"):
-            raise BodyError(f'the body is encoded as "{escaped(encoding)[:40]}", unasked')
+            shown = escaped(encoding) if len(encoding) <= 40 else "a long word"
+            raise BodyError(f'the body is encoded as "{shown}", unasked')
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """

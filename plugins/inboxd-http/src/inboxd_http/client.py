@@ -1,5 +1,5 @@
 """
-Requests by aiohttp: the one module that knows it, but for `connecting`.
+Requests by aiohttp: the one module that knows it, but for `connecting` and `reasons`.
 
 Every request gets a connection of its own, and every redirect is a request like the first: so every
 address is checked, and a connection that a server closed while it was idle fails nothing.
@@ -24,6 +24,8 @@ from inboxd.errors import NoRetry, RetryLater
 from inboxd.names import escaped
 from inboxd_http.bodies import ACCEPTED_ENCODINGS, BodyError, Decoder
 from inboxd_http.connecting import Doorkeeper, Lookup, Resolver
+from inboxd_http.errors import RequestFailed
+from inboxd_http.reasons import reason_of
 from inboxd_http.results import body_entry, header_table, text_of
 from inboxd_http.saving import SavedBody
 from inboxd_http.targets import matches, plain_host, target_problem
@@ -37,11 +39,14 @@ if TYPE_CHECKING:
     from inboxd_http.inputs import Request
     from inboxd_http.settings import HttpSettings
 
-__all__ = ["Client", "RequestFailed"]
+__all__ = ["Client"]
 
-#: Of a body that goes with an unexpected status, this much is looked at.
+#: Of a body that goes with an unexpected status, this much is looked at (and what a secret may be
+#: long, so that none is cut before it is hidden).
 _EXCERPT_BYTES = 2048
 _EXCERPT_CHARACTERS = 200
+_ADDRESS_CHARACTERS = 200
+_REASON_CHARACTERS = 300
 #: aiohttp warns of larger bodies that are given as bytes.
 _LARGE_BODY = 1024 * 1024
 #: A saved body goes to a thread in pieces of about this size.
@@ -54,10 +59,6 @@ _ORIGIN_HEADERS = frozenset({"cookie", "authorization"})
 _BODY_HEADERS = frozenset({"content-type", "content-encoding", "content-language"})
 
 
-class RequestFailed(Exception):
-    """A request failed in a way that another attempt may not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hop:
     """One request on the way along the redirects."""
@@ -67,6 +68,8 @@ class _Hop:
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
     credentials: tuple[tuple[str, str], ...]
+    #: For messages: the method and the URL, without what is secret.
+    shown: str
 
 
 class Client:
@@ -106,14 +109,15 @@ class Client:
         """
         hop = self._first(request, credentials, idempotency_key)
         for followed in range(request.redirects + 1):
-            self._refuse_target(hop.url)
+            self._refuse_target(hop, credentials)
             async with self._answer(hop, credentials) as answer:
                 is_redirect = answer.status in REDIRECTS and "Location" in answer.headers
                 if not is_redirect or answer.status in request.expect or not request.redirects:
                     return await self._result(request, hop, answer, credentials, directory)
                 if followed < request.redirects:
-                    hop = _next_hop(hop, answer.status, answer.headers["Location"])
-        raise NoRetry(f"{_shown(hop)}: more than {request.redirects} redirects")
+                    location = answer.headers["Location"]
+                    hop = _next_hop(hop, answer.status, location, credentials)
+        raise NoRetry(f"{hop.shown}: more than {request.redirects} redirects")
 
     def _first(self, request: Request, credentials: Credentials, idempotency_key: str) -> _Hop:
         headers = list(request.headers)
@@ -129,25 +133,33 @@ class Client:
             if request.query:
                 url = url.extend_query(request.query)
         except ValueError as error:
-            raise NoRetry(f"url: this is no URL: {error}") from None
+            raise NoRetry(f"url: this is no URL: {credentials.hidden(str(error))}") from None
         return _Hop(
             method=request.method,
             url=url,
             headers=tuple(headers),
             body=request.body,
             credentials=credentials.headers,
+            shown=_shown(request.method, url, credentials),
         )
 
-    def _refuse_target(self, url: URL) -> None:
+    def _refuse_target(self, hop: _Hop, credentials: Credentials) -> None:
         """
         Refuse a URL that no request may go to, by its words.
 
         Raises:
             NoRetry: it is one.
         """
-        problem = target_problem(url.scheme, url.raw_host or "", self._settings)
+        problem = target_problem(hop.url.scheme, hop.url.raw_host or "", self._settings)
         if problem is not None:
-            raise NoRetry(f"{_address(url)}: {problem[0]}; {problem[1]}")
+            text = credentials.hidden(f"{problem[0]}; {problem[1]}")
+            raise NoRetry(f"{hop.shown}: {text}")
+        try:
+            _ = hop.url.host  # decoded, which a name may not stand
+        except ValueError:
+            raise NoRetry(
+                f"{hop.shown}: the host is no international name; write it in its own script"
+            ) from None
 
     @asynccontextmanager
     async def _answer(
@@ -195,16 +207,16 @@ class Client:
         except (aiohttp.ClientError, OSError, BodyError) as error:
             if isinstance(error, TimeoutError) and not str(error):
                 raise  # the request's own time limit, or the task's
-            reason = credentials.hidden(_reason(error))
+            reason = _reason(error, credentials)
             if doorkeeper.refused and not doorkeeper.has_tried:
                 address, kind = doorkeeper.refused[0]
                 raise NoRetry(
-                    f"{_shown(hop)}: {address} is {kind}, and so not asked; an operator allows it"
+                    f"{hop.shown}: {address} is {kind}, and so not asked; an operator allows it"
                     " by allow_hosts in [executors.http]"
                 ) from None
-            raise RequestFailed(f"{_shown(hop)}: {reason}") from None
+            raise RequestFailed(f"{hop.shown}: {reason}") from None
         except ValueError as error:
-            raise NoRetry(f"{_shown(hop)}: {credentials.hidden(_reason(error))}") from None
+            raise NoRetry(f"{hop.shown}: {_reason(error, credentials)}") from None
 
     async def _tls_context(self) -> ssl.SSLContext:
         """Return what TLS is done with; made once, on a thread: it reads the system's files."""
@@ -243,6 +255,7 @@ class Client:
                 response=request.response,
                 media_type=answer.content_type.lower(),
                 charset=answer.charset,
+                hide=credentials.hidden_bytes,
             )
             result = {**head, name: value}
         result["bytes"] = decoder.size
@@ -262,11 +275,11 @@ class Client:
         Raises:
             RetryLater, RequestFailed, NoRetry: always one of them.
         """
-        text = f"{_shown(hop)}: {answer.status} {answer.reason or ''}".rstrip()
-        excerpt = await _excerpt(answer)
+        reason = credentials.hidden(answer.reason or "")[:_EXCERPT_CHARACTERS]
+        text = f"{hop.shown}: {answer.status} {reason}".rstrip()
+        excerpt = await _excerpt(answer, credentials)
         if excerpt:
             text = f"{text}: {excerpt}"
-        text = credentials.hidden(text)
         if answer.status not in request.retry_statuses:
             raise NoRetry(text)
         wait = retry_after_seconds(
@@ -279,7 +292,7 @@ class Client:
         raise RequestFailed(text)
 
 
-def _next_hop(hop: _Hop, status: int, location: str) -> _Hop:
+def _next_hop(hop: _Hop, status: int, location: str, credentials: Credentials) -> _Hop:
     """
     Return the request that a redirect asks for.
 
@@ -290,11 +303,13 @@ def _next_hop(hop: _Hop, status: int, location: str) -> _Hop:
         url = hop.url.join(URL(location)).with_fragment(None)
         host = url.raw_host or ""
     except ValueError as error:
-        raise NoRetry(f"{_shown(hop)}: a redirect to what is no URL: {error}") from None
+        raise NoRetry(
+            f"{hop.shown}: a redirect to what is no URL: {credentials.hidden(str(error))[:100]}"
+        ) from None
     if hop.url.scheme == "https" and url.scheme == "http":
-        raise NoRetry(f"{_shown(hop)}: a redirect from https to http, which is not followed")
+        raise NoRetry(f"{hop.shown}: a redirect from https to http, which is not followed")
     if url.raw_user is not None or url.raw_password is not None:
-        raise NoRetry(f"{_shown(hop)}: a redirect to a URL with a user in it")
+        raise NoRetry(f"{hop.shown}: a redirect to a URL with a user in it")
     headers = hop.headers
     is_same = (url.scheme, plain_host(host), url.port) == (
         hop.url.scheme,
@@ -313,6 +328,7 @@ def _next_hop(hop: _Hop, status: int, location: str) -> _Hop:
         headers=headers,
         body=hop.body if method == hop.method else None,
         credentials=hop.credentials if is_same else (),
+        shown=_shown(method, url, credentials),
     )
 
 
@@ -334,7 +350,9 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:  # ssl.SSLError is one
-            raise RequestFailed(f"ca_file {escaped(ca_file)} cannot be used: {error}") from None
+            raise RequestFailed(
+                f"ca_file {escaped(ca_file)} cannot be used: {reason_of(error)}"
+            ) from None
     return context
 
 
@@ -355,34 +373,35 @@ async def _save(
         return await asyncio.to_thread(saved.keep)
 
 
-async def _excerpt(answer: aiohttp.ClientResponse) -> str:
+async def _excerpt(answer: aiohttp.ClientResponse, credentials: Credentials) -> str:
     """Return the beginning of a body in one line, if it is text; for messages."""
+    longest = credentials.longest_bytes
+    size = _EXCERPT_BYTES + 2 * longest
     try:
         decoder = Decoder(answer.headers.get("Content-Encoding", ""), max_bytes=1 << 62)
         data = bytearray()
         async for piece in answer.content.iter_any():
             for decoded in decoder.feed(piece):
                 data += decoded
-                if len(data) >= _EXCERPT_BYTES:
+                if len(data) >= size:
                     break
-            if len(data) >= _EXCERPT_BYTES:
+            if len(data) >= size:
                 break
     except (BodyError, aiohttp.ClientError):
         return ""
-    text = text_of(bytes(data[:_EXCERPT_BYTES]), answer.charset) or ""
+    text = credentials.hidden(text_of(bytes(data[:size]), answer.charset) or "")
+    if len(data) >= size and longest:
+        text = text[:-longest]  # where a secret may have been cut
     line = " ".join(text.split())
     return line[:_EXCERPT_CHARACTERS]
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error) or type(error).__name__
-    return " ".join(text.split())[:300]
+def _reason(error: BaseException, credentials: Credentials) -> str:
+    """Return why a request failed; hidden first, then cut: of a cut secret nothing is found."""
+    return " ".join(credentials.hidden(reason_of(error)).split())[:_REASON_CHARACTERS]
 
 
-def _address(url: URL) -> str:
-    """Return a URL for a message: without its query, which may hold what is nobody's business."""
-    return escaped(str(url.with_query(None).with_user(None) if url.host else url))[:200]
-
-
-def _shown(hop: _Hop) -> str:
-    return f"{hop.method} {_address(hop.url)}"
+def _shown(method: str, url: URL, credentials: Credentials) -> str:
+    """Return a request for a message: without its query, which is nobody's business."""
+    plain = url.with_query(None).with_user(None) if url.raw_host else url
+    return f"{method} {escaped(credentials.hidden(str(plain)))[:_ADDRESS_CHARACTERS]}"

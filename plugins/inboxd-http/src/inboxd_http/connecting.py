@@ -104,7 +104,10 @@ class Resolver(AbstractResolver):
                 return  # the loop was closed in the meantime: nobody waits any more
 
         threading.Thread(target=look_up, name="http-lookup", daemon=True).start()
-        return [_result(host, info) for info in await answer]
+        found = [_result(host, info) for info in await answer]
+        if not found:
+            raise OSError("the name has none")
+        return found
 
     async def close(self) -> None:
         """Close nothing."""

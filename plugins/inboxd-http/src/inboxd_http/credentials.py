@@ -6,13 +6,14 @@ import base64
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from inboxd.errors import NoRetry
 from inboxd.names import escaped
+from inboxd_http.hiding import shown_forms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,14 +34,30 @@ class Credentials:
     """The headers that hold secrets, and what must be shown nowhere."""
 
     headers: tuple[tuple[str, str], ...] = ()
-    #: The longest first, so that one inside another leaves no rest.
     secrets: tuple[str, ...] = ()
+    #: How the secrets may be written; the longest first, so that one inside another leaves no rest.
+    _forms: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        forms = set[str]().union(*map(shown_forms, self.secrets))
+        object.__setattr__(self, "_forms", tuple(sorted(forms, key=len, reverse=True)))
+
+    @property
+    def longest_bytes(self) -> int:
+        """How many bytes of UTF-8 a secret takes at the most, however it is written."""
+        return max((len(form.encode()) for form in self._forms), default=0)
 
     def hidden(self, text: str) -> str:
         """Return a text with `***` for every secret in it."""
-        for secret in self.secrets:
-            text = text.replace(secret, _HIDDEN)
+        for form in self._forms:
+            text = text.replace(form, _HIDDEN)
         return text
+
+    def hidden_bytes(self, data: bytes) -> bytes:
+        """Return bytes with `***` for every secret in them that is written as UTF-8."""
+        for form in self._forms:
+            data = data.replace(form.encode(), _HIDDEN.encode())
+        return data
 
     def hidden_in(self, value: Any) -> Any:
         """Return a JSON value with `***` for every secret in its strings; as deep as JSON was."""
@@ -92,7 +109,7 @@ def read_credentials(
 
 def _credentials(headers: list[tuple[str, str]], secrets: list[str]) -> Credentials:
     hidden = {secret for secret in secrets if len(secret) >= _SHORTEST_HIDDEN}
-    return Credentials(headers=tuple(headers), secrets=tuple(sorted(hidden, key=len, reverse=True)))
+    return Credentials(headers=tuple(headers), secrets=tuple(sorted(hidden)))
 
 
 def _read(
@@ -114,6 +131,10 @@ def _read(
         raise NoRetry(f"auth: {where} is empty")
     if _CONTROL.search(value):
         raise NoRetry(f"auth: {where} holds more than one line, or a control character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a variable whose bytes are none
+        raise NoRetry(f"auth: {where} is no UTF-8 text") from None
     return value
 
 

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from inboxd.errors import NoRetry
 from inboxd.plugins.protocol import InputProblem, Isolation
 from inboxd_http.credentials import Credentials, read_credentials
+from inboxd_http.errors import RequestFailed
 from inboxd_http.inputs import input_problems, read_request
 from inboxd_http.schema import INPUTS_SCHEMA
 from inboxd_http.settings import HttpSettings, read_settings
@@ -92,7 +93,7 @@ class Http:
             except TimeoutError:
                 if not limit.expired():
                     raise
-                raise TimeoutError(
+                raise RequestFailed(
                     f"no whole answer within the {request.timeout_seconds:g} s of the"
                     " request's timeout"
                 ) from None

@@ -12,7 +12,7 @@ import msgspec
 from inboxd_http.bodies import BodyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["body_entry", "header_table", "text_of"]
 
@@ -43,7 +43,14 @@ def header_table(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return table
 
 
-def body_entry(data: bytes, *, response: str, media_type: str, charset: str | None) -> Any:
+def body_entry(
+    data: bytes,
+    *,
+    response: str,
+    media_type: str,
+    charset: str | None,
+    hide: Callable[[bytes], bytes] = bytes,
+) -> Any:
     """
     Return the body as an entry of the result: (`json`, `text` or `base64`, its value).
 
@@ -52,16 +59,20 @@ def body_entry(data: bytes, *, response: str, media_type: str, charset: str | No
         response: the input of this name.
         media_type: of the header `Content-Type`, in lower case, without parameters.
         charset: the parameter of that name.
+        hide: takes what is secret out of a body that becomes base64, where nobody finds it later.
 
     Raises:
         BodyError: `response` asks for json or text, and it is none.
     """
     if response == "base64":
-        return "base64", base64.b64encode(data).decode()
+        return "base64", base64.b64encode(hide(data)).decode()
     if response == "json" or (response == "auto" and _JSON_TYPE.fullmatch(media_type) and data):
         try:
             return "json", msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except RecursionError:
+            if response == "json":
+                raise BodyError("the body is no JSON: it is nested too deeply") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if response == "json":
                 raise BodyError(f"the body is no JSON: {error}") from None
     text = text_of(data, charset)
@@ -69,7 +80,7 @@ def body_entry(data: bytes, *, response: str, media_type: str, charset: str | No
         return "text", text
     if response == "text":
         raise BodyError(f"the body is no text in {charset or 'utf-8'}")
-    return "base64", base64.b64encode(data).decode()
+    return "base64", base64.b64encode(hide(data)).decode()
 
 
 def text_of(data: bytes, charset: str | None) -> str | None:
