@@ -16,7 +16,7 @@ from inboxd.names import escaped
 from inboxd.plugins.failures import said
 from inboxd.plugins.installed import installed_plugins
 from inboxd.plugins.limited import within
-from inboxd.plugins.manager import load_plugins
+from inboxd.plugins.manager import load_plugins, without_disabled
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,6 +52,7 @@ def added_verbs(settings: Settings, own: Collection[str]) -> AddedVerbs:
         own: the verbs that are there; no plugin replaces one.
     """
     found, broken = installed_plugins()
+    broken = without_disabled(broken, settings.plugins)
     strangers = [one.entry_point for one in found if not one.is_ours]
     if not strangers and not broken:
         return AddedVerbs()

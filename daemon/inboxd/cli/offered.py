@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,7 +93,7 @@ def version_of(distribution: str) -> str | None:
     """Return the version of a distribution; None for one that is not, or no longer, known."""
     try:
         return version(distribution)
-    except PackageNotFoundError:
+    except Exception:  # it is gone, or what is installed of it cannot be read
         return None
 
 

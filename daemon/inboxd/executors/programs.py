@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from inboxd.executors.program_directory import ProgramRefused, program_of
 from inboxd.executors.program_table import ConfiguredProgram
+from inboxd.plugins.executor_check import is_executor_name
 from inboxd.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ __all__ = ["ProgramsPlugin", "plugin"]
 
 logger = logging.getLogger(__name__)
 
-#: The other built-in executors: a table of theirs is theirs, and says so itself.
+#: The other built-in executors: a table of theirs is theirs, and says so itself. (What can be no
+#: executor's name is said by the check of the settings.)
 _TAKEN = frozenset({"command", "noop", "python"})
 
 
@@ -49,7 +51,7 @@ class ProgramsPlugin:
         return [
             ConfiguredProgram(name, options)
             for name, options in self._tables.items()
-            if name not in _TAKEN
+            if name not in _TAKEN and is_executor_name(name)
         ]
 
     @hookimpl

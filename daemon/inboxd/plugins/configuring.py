@@ -6,6 +6,7 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from inboxd.names import did_you_mean, escaped
+from inboxd.plugins.executor_check import is_executor_name
 from inboxd.plugins.failures import said
 from inboxd.plugins.protocol import Configurable, PluginConfiguration
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from inboxd.plugins.loaded import BrokenPlugin
     from inboxd.plugins.protocol import Executor
 
-__all__ = ["configure_executor", "configure_plugin", "executor_options", "unknown_plugin_settings"]
+__all__ = [
+    "configure_executor",
+    "configure_plugin",
+    "executor_options",
+    "misplaced_executor_settings",
+    "unknown_plugin_settings",
+]
 
 
 def configure_plugin(
@@ -94,6 +101,30 @@ def configure_executor(
     except BaseException as error:  # the door of one plugin: SystemExit too
         return error, None
     return None, None
+
+
+def misplaced_executor_settings(settings: Settings, owners: Mapping[str, Candidate]) -> list[str]:
+    """
+    Return one sentence for each `[executors.NAME]` that no executor could have.
+
+    Args:
+        settings: of these `[executors]`.
+        owners: the plugin of each executor; of those that are switched off too.
+    """
+    problems: list[str] = []
+    for name, table in settings.executors.items():
+        owner = owners.get(name)
+        if not is_executor_name(name):
+            problems.append(
+                f'[executors."{escaped(name)}"]: an executor\'s name is letters, digits and ._:-,'
+                " at most 128, and begins with a letter or digit; give it another name"
+            )
+        elif owner is not None and not table.enabled and table.options:
+            executor = owner.executors[name]
+            if not isinstance(executor, Configurable):
+                _, problem = configure_executor(name, executor, settings, lambda call: call())
+                problems.extend(filter(None, [problem]))
+    return problems
 
 
 def executor_options(settings: Settings, name: str) -> Mapping[str, Any]:

@@ -41,6 +41,8 @@ class BrokenPlugin:
     distribution: str
     #: One sentence: what is wrong and what to do.
     reason: str
+    #: What to do, where that is not to update, uninstall or disable it.
+    advice: str | None = None
     #: Where it was raised; None when nothing was.
     traceback: str | None = None
     #: What was raised, for the log.

@@ -23,6 +23,7 @@ from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.configuring import (
     configure_executor,
     configure_plugin,
+    misplaced_executor_settings,
     unknown_plugin_settings,
 )
 from inboxd.plugins.decorator import executors_in
@@ -96,8 +97,10 @@ class _Loading:
 
     def load(self, installed: Iterable[EntryPoint] | None) -> Plugins:
         settings = self._settings
+        unreadable: list[BrokenPlugin] = []
         if installed is None:
-            found, self._broken = installed_plugins()
+            found, unreadable = installed_plugins()
+            self._broken = without_disabled(unreadable, settings.plugins)
         else:
             found = [one for point in installed for one in candidates_of([point], _owner(point))]
         # Ours first, then by name: the order in which hooks are called does not depend on the disk.
@@ -112,7 +115,11 @@ class _Loading:
         suffixes, clashes = suffix_owners(candidates)
         self._broken.extend(clashes)
         executors = self._configured(owners)
-        disabled = tuple(one.name for one in found if one not in allowed)
+        self._problems.extend(misplaced_executor_settings(settings, owners))
+        disabled = (
+            *(one.name for one in found if one not in allowed),
+            *(one.name for one in unreadable if one not in self._broken),
+        )
         self._problems.extend(
             unknown_plugin_settings(
                 settings, candidates, [*(one.name for one in self._broken), *disabled]
@@ -263,6 +270,17 @@ def _owner(entry_point: EntryPoint) -> str:
 
 def _load_order(candidate: Candidate) -> tuple[bool, str, str]:
     return (not candidate.is_ours, candidate.name, candidate.distribution)
+
+
+def without_disabled(
+    unreadable: Iterable[BrokenPlugin], settings: PluginSettings
+) -> list[BrokenPlugin]:
+    """Return the distributions that cannot be read, without those that `disable` names."""
+    return [
+        one
+        for one in unreadable
+        if not any(fnmatchcase(one.name, pattern) for pattern in settings.disable)
+    ]
 
 
 def _is_allowed(name: str, settings: PluginSettings) -> bool:

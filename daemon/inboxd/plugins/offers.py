@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from inboxd.names import escaped
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ask_executors", "ask_suffixes", "suffix_owners", "without_rivals"]
 
+#: The built-in plugin that makes executors of `[executors.NAME] argv = [...]`.
+_PROGRAMS = "programs"
 #: More suffixes of one plugin are not looked at.
 _MOST_SUFFIXES = 100
 _SUFFIX = re.compile(r"(\.[a-z0-9][a-z0-9_+-]*)+")
@@ -74,10 +77,16 @@ def without_rivals(
             continue
         who = " and ".join(sorted({rival.distribution for rival in rivals}))
         verdict = "the built-in one is used" if keeper else "neither is used: uninstall one"
+        reason = f'executor "{name}" is offered by {who}; {verdict}'
+        advice = None
+        if keeper is not None and keeper.name == _PROGRAMS:
+            table = f"[executors.{name}]"
+            reason = f'executor "{name}" is not used: {table} has an argv, and so takes its name'
+            advice = f"take argv out of {table}, or give the program a table of another name"
         for rival in rivals:
             if rival is not keeper:
                 del rival.executors[name]
-                problems.append(rival.broken(f'executor "{name}" is offered by {who}; {verdict}'))
+                problems.append(replace(rival.broken(reason), advice=advice))
     return owners, problems
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inboxd.names import did_you_mean, escaped
+from inboxd.plugins.executor_check import is_executor_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,8 @@ def unknown_executor_settings(
     names = sorted(known)
     problems: list[str] = []
     for name in sorted(settings.executors.keys() - set(names)):
+        if not is_executor_name(name):
+            continue  # `Plugins.problems` says so
         hint = did_you_mean(name, names)
         if hint is None and not is_complete:
             continue

@@ -268,3 +268,88 @@ def test_the_composed_schema_marks_a_typo_in_the_inputs_of_a_plugin(run: Run, si
 
     assert validator.is_valid([{"id": "a", "executor": "resize", "inputs": {"width": 20}}])
     assert not validator.is_valid([{"id": "a", "executor": "resize", "inputs": {"widht": 20}}])
+
+
+def checks(run: Run, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run("doctor", "--json", *arguments)[1])["checks"]
+    return found
+
+
+def test_a_distribution_that_cannot_be_read_is_named_until_it_is_kept_out(
+    run: Run, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("damaged", BROKEN)
+    (site.path / "damaged-1.5.dist-info" / "METADATA").write_bytes(b"Name: \xff\xfe\n")
+
+    code, out, _ = run("plugins")
+    assert code == 0
+    assert "damaged" in out
+    assert json.loads(run("plugins", "--json")[1])["broken"][0]["version"] is None
+    monkeypatch.setenv("INBOXD_PLUGINS__DISABLE", '["damaged"]')
+    assert json.loads(run("plugins", "--json")[1])["broken"] == []
+    levels = {each["level"] for each in checks(run) if "damaged" in each["message"]}
+    assert levels == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        (
+            '[executors."bad name"]\nargv = ["true"]\n',
+            '[executors."bad name"]: an executor\'s name',
+        ),
+        ("[executors.command]\nenabled = false\nx = 1\n", "[executors.command]: this executor"),
+    ],
+)
+def test_settings_that_no_executor_could_have_are_no_good(
+    run: Run, tmp_path: Path, toml: str, problem: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(toml)
+
+    code, _, err = run("config", "check", "--config", str(config))
+    found = [one["message"] for one in checks(run, "--config", str(config))]
+
+    assert (code, err.count("[executors.")) == (78, 1)
+    assert problem in err
+    assert sum(problem in message for message in found) == 1
+    assert not [message for message in found if "cannot be used" in message]
+
+
+def test_doctor_says_that_the_program_of_an_executor_is_not_there(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[executors.resize]\nargv = ["/nonexistent/x"]\n')
+
+    (found,) = [
+        one for one in checks(run, "--config", str(config)) if "/nonexistent" in one["message"]
+    ]
+
+    assert (found["level"], found["check"]) == ("fail", "executors.resize")
+    assert found["advice"] == "install it, or mend [executors.resize] argv"
+
+
+def test_a_program_that_takes_the_name_of_a_plugins_executor_is_pointed_at(
+    run: Run, site: Site, tmp_path: Path
+) -> None:
+    site.install("pictures", RESIZE)
+    config = tmp_path / "c.toml"
+    config.write_text('[executors.resize]\nargv = ["true"]\n')
+
+    (found,) = [one for one in checks(run, "--config", str(config)) if one["level"] == "fail"]
+
+    assert "[executors.resize] has an argv, and so takes its name" in found["message"]
+    assert found["advice"] == (
+        "take argv out of [executors.resize], or give the program a table of another name"
+    )
+
+
+def test_doctor_names_what_keeps_no_plugin_out(
+    run: Run, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("pictures", RESIZE)
+    monkeypatch.setenv("INBOXD_PLUGINS__DISABLE", '["picturs"]')
+
+    (found,) = [each for each in checks(run) if "picturs" in each["message"]]
+
+    assert found["level"] == "warn"
+    assert 'did you mean "pictures"?' in found["message"]

@@ -19,9 +19,15 @@ __all__ = ["check_programs", "directory_findings", "program_findings"]
 
 
 def check_programs(settings: Settings) -> Iterator[Finding]:
-    """Look at the program of `[notify]` and at `[plugins] directory`, where they are set."""
+    """Look at the programs of `[notify]` and `[executors.NAME]`, and at `[plugins] directory`."""
     if settings.notify.argv:
         yield from program_findings("notify", settings.notify.argv[0], path=os.environ.get("PATH"))
+    for name, table in settings.executors.items():
+        argv: object = table.options.get("argv")
+        if table.enabled and isinstance(argv, list) and argv and isinstance(argv[0], str):
+            yield from program_findings(
+                f"executors.{escaped(name)}", argv[0], path=os.environ.get("PATH")
+            )
     if settings.plugins.directory is not None:
         yield from directory_findings(settings.plugins.directory)
 

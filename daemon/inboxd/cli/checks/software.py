@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from inboxd.cli.checks.finding import Finding, failed, good, warned
-from inboxd.names import escaped
+from inboxd.names import did_you_mean, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,6 +62,21 @@ def check_verbs(plugins: Plugins) -> Iterator[Finding]:
         yield warned("plugins", problem, "everything else of the plugin is used")
 
 
+def check_disabled(settings: Settings, plugins: Plugins) -> Iterator[Finding]:
+    """Say which names in `[plugins] disable` keep nothing out, as a misspelt one does."""
+    for pattern in settings.plugins.disable:
+        if any(fnmatchcase(name, pattern) for name in plugins.disabled):
+            continue
+        loaded = [one.name for one in plugins.loaded]
+        hint = did_you_mean(pattern, loaded)
+        yield warned(
+            "plugins",
+            f'[plugins] disable: "{escaped(pattern)}" keeps no installed plugin out'
+            + (f"; {hint}" if hint else ""),
+            "mend the name, or take it out; `inboxd plugins` lists them",
+        )
+
+
 def check_plugins(settings: Settings, plugins: Plugins) -> Iterator[Finding]:
     """Say which of the plugins, loaded by *settings*, are broken, and what the others offer."""
     # Not needed for --help.
@@ -73,6 +89,7 @@ def check_plugins(settings: Settings, plugins: Plugins) -> Iterator[Finding]:
         yield failed("configuration", problem, "mend it; until then the daemon does not start")
     off = [name for name, each in settings.executors.items() if not each.enabled and name in known]
     yield from plugin_findings(plugins, switched_off=off)
+    yield from check_disabled(settings, plugins)
 
 
 def plugin_findings(plugins: Plugins, *, switched_off: Iterable[str]) -> Iterator[Finding]:
@@ -83,7 +100,8 @@ def plugin_findings(plugins: Plugins, *, switched_off: Iterable[str]) -> Iterato
         yield failed(
             "plugins",
             f"{escaped(broken.name)}{distribution} {what}: {escaped(broken.reason)}",
-            "update or uninstall its distribution, or name it in [plugins] disable",
+            broken.advice
+            or "update or uninstall its distribution, or name it in [plugins] disable",
             details=None
             if broken.traceback is None
             else escaped(broken.traceback, keep_newlines=True),
