@@ -33,11 +33,19 @@ __all__ = ["MOST_STEPS", "Allowance", "Query", "QueryError", "parse_query"]
 
 #: Levels of one expression: both the library's parser and its interpreter recurse.
 _DEEPEST = 50
-#: What the expressions of one attempt may take together. A step is a node visited or a value
-#: made; a million took some seconds at the worst (measured in ADR 0018).
-MOST_STEPS = 1_000_000
+#: What the expressions of one attempt may take together, plain paths left out. A step is a node
+#: visited or a value made; so many took some tenths of a second at the worst (measured in
+#: ADR 0018), for which everything else that refers to results waits.
+MOST_STEPS = 100_000
 #: So many characters of a text count as one step: copying them is quick.
 _CHARACTERS_A_STEP = 8
+
+#: Nodes of which each is visited at most once, and makes nothing: a path made of these takes no
+#: more than it is long, so it is not counted, and a task may gather thousands.
+_PLAIN = frozenset(
+    {"field", "identity", "current", "subexpression", "index", "index_expression", "pipe"}
+    | {"literal", "or_expression", "and_expression", "not_expression"}
+)
 
 #: What the library raises for values that do not fit: its own errors, and Python's where it does
 #: not look first (a text compared with a number, `sort` of mixed values).
@@ -85,11 +93,12 @@ class Allowance:
 class Query:
     """A JMESPath expression over one value, as it follows `.result`."""
 
-    __slots__ = ("_tree",)
+    __slots__ = ("_is_plain", "_tree")
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, *, is_plain: bool) -> None:
         """Take the library's tree; `parse_query` makes these."""
         self._tree = tree
+        self._is_plain = is_plain
 
     def evaluate(self, value: Any, allowance: Allowance) -> Any:
         """
@@ -97,13 +106,14 @@ class Query:
 
         Args:
             value: decoded JSON; not changed, and what is returned may share its parts.
-            allowance: is spent.
+            allowance: is spent, but by plain paths.
 
         Raises:
             QueryError: it cannot be evaluated.
         """
+        spent = Allowance() if self._is_plain else allowance
         try:
-            return _Interpreter(allowance).visit(self._tree, value)
+            return _Interpreter(spent).visit(self._tree, value)
         except _EVALUATION_ERRORS as error:
             raise QueryError(_reason(error)) from error
 
@@ -130,8 +140,8 @@ def parse_query(text: str) -> Query:
         raise QueryError(_parse_reason(error)) from error
     except JMESPathError as error:
         raise QueryError(_reason(error)) from error
-    _check_tree(tree)
-    return Query(tree)
+    types = _check_tree(tree)
+    return Query(tree, is_plain=types <= _PLAIN)
 
 
 def _check_literals(text: str) -> None:
@@ -164,21 +174,33 @@ def _literals(text: str) -> Iterator[tuple[int, str]]:
         at = end + 1
 
 
-def _check_tree(tree: dict[str, Any]) -> None:
-    """Refuse what could never be evaluated: nested too deep, an unknown function, a step of 0."""
+def _check_tree(tree: dict[str, Any]) -> set[str]:
+    """
+    Return the types of the nodes of a tree.
+
+    Raises:
+        QueryError: it could never be evaluated: nested too deep, an unknown function, a step of 0,
+            `&` where no function takes an expression.
+    """
+    types: set[str] = set()
     rest: list[tuple[dict[str, Any], int]] = [(tree, 1)]
     while rest:
         node, depth = rest.pop()
         if depth > _DEEPEST:
             raise QueryError("it is nested too deep")
         children: list[Any] = node["children"]
+        types.add(node["type"])
+        if node["type"] == "expref":
+            raise QueryError("& stands only before an argument of a function such as sort_by()")
         if node["type"] == "slice":
             if children[2] == 0:
                 raise QueryError("the step of a slice is not 0")
             continue
         if node["type"] == "function_expression":
             _check_function(node["value"], len(children))
+            children = _without_references(node["value"], children)
         rest.extend((child, depth + 1) for child in children)
+    return types
 
 
 def _check_function(name: str, count: int) -> None:
@@ -194,6 +216,17 @@ def _check_function(name: str, count: int) -> None:
     if not is_variadic or count < len(signature):
         most = "at least " if is_variadic else ""
         raise QueryError(f"{name}() takes {most}{len(signature)} arguments, not {count}")
+
+
+def _without_references(name: str, arguments: list[Any]) -> list[Any]:
+    """Return the arguments of a function; those with `&`, where it takes them, without that."""
+    signature: tuple[dict[str, Any], ...] = _FUNCTIONS[name]["signature"]
+    found: list[Any] = []
+    for index, argument in enumerate(arguments):
+        types = signature[min(index, len(signature) - 1)]["types"]
+        is_taken = argument["type"] == "expref" and "expref" in types
+        found.append(argument["children"][0] if is_taken else argument)
+    return found
 
 
 def _parse_reason(error: ParseError) -> str:

@@ -24,6 +24,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     #: Microseconds since 1970, UTC.
     started_at: int
     executor: str
+    #: As it was when it started.
+    priority: int = 2
     timeout_seconds: float | None = None
     #: JSON objects; None for an empty one.
     inputs: bytes | None = None

@@ -130,6 +130,7 @@ def _record(
                 start_seq=start_seq + i,
                 started_at=now,
                 executor=task.executor,
+                priority=task.priority,
                 timeout_seconds=default_timeout if task.timeout is None else task.timeout,
                 inputs=_bytes(details[0]) if details else None,
                 params=_bytes(details[1]) if details else None,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from inboxd.clock import SystemClock
 from inboxd.executors.noop import Noop
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.running.attempt import Attempt
@@ -36,10 +35,24 @@ def reader(tmp_path: Path) -> Iterator[StoreReader]:
     engine.dispose()
 
 
+class StandingClock:
+    """Time stands still but for what is added."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now_micros(self) -> int:
+        return round(self.seconds * 1_000_000)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 class Bed:
     """A filling with what it hands on and reports; its first look at an executor may be held."""
 
     def __init__(self, reader: StoreReader | None, *, held: bool = False) -> None:
+        self.clock = StandingClock()
         self.begun = threading.Event()
         self.go_on = threading.Event()
         if not held:
@@ -52,7 +65,8 @@ class Bed:
             catalog_of=self._catalog,
             hand_on=self._hand_on,
             report=self._report,
-            clock=SystemClock(),
+            default_timeout_seconds=None,
+            clock=self.clock,
         )
 
     def wait(self, count: int) -> None:
@@ -76,7 +90,7 @@ class Bed:
             self.done.release()
 
 
-def attempt(number: int) -> Attempt:
+def attempt(number: int, *, priority: int = 2, timeout: float | None = None) -> Attempt:
     """Return an attempt with something to fill in, an escaped opening."""
     return Attempt(
         task=number,
@@ -88,9 +102,18 @@ def attempt(number: int) -> Attempt:
         start_seq=number,
         started_at=0,
         executor="noop",
+        priority=priority,
+        timeout_seconds=timeout,
         inputs=b'{"x": "{{{{ tasks."}',
         has_references=True,
     )
+
+
+def code_of(outcome: Outcome) -> str:
+    """Return the code of a failure that may be repeated."""
+    assert isinstance(outcome, Failed)
+    assert outcome.retryable
+    return str(outcome.error.code)
 
 
 def test_attempts_are_handed_on_in_their_order(reader: StoreReader) -> None:
@@ -103,6 +126,40 @@ def test_attempts_are_handed_on_in_their_order(reader: StoreReader) -> None:
     assert [one.task for one in bed.handed_on] == list(range(1, 101))
     assert {one.inputs for one in bed.handed_on} == {b'{"x":"{{ tasks."}'}
     assert not any(one.has_references for one in bed.handed_on)
+    assert bed.filling.running() == []
+
+
+def test_the_most_urgent_is_filled_in_first(reader: StoreReader) -> None:
+    bed = Bed(reader, held=True)
+    bed.filling.begin(attempt(1))
+    assert bed.begun.wait(LIMIT_SECONDS)
+    for number, priority in [(2, 900), (3, 900), (4, 0), (5, 3), (6, 0)]:
+        bed.filling.begin(attempt(number, priority=priority))
+    bed.go_on.set()
+    bed.wait(6)
+    bed.filling.stop()
+
+    assert [one.task for one in bed.handed_on] == [1, 4, 6, 5, 2, 3]
+
+
+def test_a_time_limit_counts_while_others_are_filled_in(reader: StoreReader) -> None:
+    bed = Bed(reader, held=True)
+    bed.filling.begin(attempt(1, timeout=3.0))
+    assert bed.begun.wait(LIMIT_SECONDS)
+    bed.filling.begin(attempt(2, priority=0))
+    bed.filling.begin(attempt(3, priority=900, timeout=3.0))
+    bed.filling.begin(attempt(4, timeout=5.0))
+    bed.clock.seconds += 4.0
+    bed.go_on.set()
+    bed.wait(4)
+    bed.filling.stop()
+
+    # The one that was being filled in, and the least urgent one before any other is looked at.
+    assert [(one.task, code_of(outcome)) for one, outcome in bed.reported] == [
+        (1, "timeout"),
+        (3, "timeout"),
+    ]
+    assert [(one.task, one.timeout_seconds) for one in bed.handed_on] == [(2, None), (4, 1.0)]
     assert bed.filling.running() == []
 
 
