@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from inboxd.errors import StoreError
+from inboxd.imports import without_entry_points
 from inboxd.store.tables import APPLICATION_ID
 
 if TYPE_CHECKING:
@@ -91,8 +92,9 @@ _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
+    with without_entry_points():
+        from alembic import command
+        from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_VERSIONS.parent).replace("%", "%%"))
