@@ -45,11 +45,11 @@ def outcome_of_value(value: Any, *, max_result_bytes: int) -> Outcome:
     return Completed(result=result)
 
 
-def result_too_large(size: int, max_result_bytes: int) -> Failed:
+def result_too_large(size: int, max_result_bytes: int, *, what: str = "the result") -> Failed:
     """Return the outcome of an attempt whose result is larger than the setting allows."""
     return _failed(
         TaskErrorCode.RESULT_TOO_LARGE,
-        f"the result is {size:,} bytes, and [run] max_result_bytes allows {max_result_bytes:,}; "
+        f"{what} is {size:,} bytes, and [run] max_result_bytes allows {max_result_bytes:,}; "
         "write large data to a file and return where it is",
     )
 

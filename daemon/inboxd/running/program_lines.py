@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgramError", "ProgramLines"]
 
-#: Lines that may be of the protocol; `^` is after every newline.
-_LINE = re.compile(rb"^[ \t\r]*\{[^\n]*", re.MULTILINE)
+#: What may stand before a line's object: blanks, and the mark that some write before UTF-8.
+_BLANKS = b" \t\r\xef\xbb\xbf"
+#: Lines that may be of the protocol, or of one of its objects that is spread over several lines;
+#: `^` is after every newline.
+_LINE = re.compile(rb'^[ \t\r\xef\xbb\xbf]*(?:\{|"(?:result|error)")[^\n]*', re.MULTILINE)
+#: A member on a line of its own.
+_MEMBER = re.compile(rb'"(?:result|error)"[ \t]*:')
 #: The rest of the line that carries the largest result.
 _FRAME_BYTES = 64 * 1024
 #: What a line of the protocol has in it; JSON for a log, say, is passed over without a parse.
@@ -35,8 +40,8 @@ _MOST_OTHERS_A_LOOK = 10 * MOST_LINES_A_LOOK
 #: Bytes that are read at one look while it runs.
 _LOOK_BYTES = 8 * 1024 * 1024
 _SHOWN_CHARACTERS = 80
-#: Ten years: further ahead is a slip of the pen.
-_LONGEST_RETRY_SECONDS = 10 * 365 * 86400.0
+#: Thirty days: further ahead is a slip of the pen, and nobody remembers what waits.
+_LONGEST_RETRY_SECONDS = 30 * 86400.0
 
 
 class ProgramError(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +51,8 @@ class ProgramError(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool = True
     #: Seconds; None: as the task's `retry` says.
     retry_after_seconds: float | None = None
+    #: What of it cannot be used, for people.
+    problem: str | None = None
 
 
 class _Line(msgspec.Struct):
@@ -65,6 +72,8 @@ class ProgramLines:
     """Reads the lines of one attempt as its output grows; the newest of what they said."""
 
     __slots__ = (
+        "_is_counting",
+        "_is_open",
         "_is_skipping",
         "_lines",
         "_longest",
@@ -76,9 +85,11 @@ class ProgramLines:
         "error",
         "has_too_many_lines",
         "oversize",
+        "oversize_line",
         "progress",
         "result",
         "results",
+        "spread",
         "unreadable",
     )
 
@@ -90,6 +101,10 @@ class ProgramLines:
         self._tail = bytearray()
         #: The line that is being written is not wanted.
         self._is_skipping = False
+        #: It is, because it is too long; how long is still to be seen.
+        self._is_counting = False
+        #: An object began in an earlier line that did not end it.
+        self._is_open = False
         self._lines = self._others = 0
         #: The fraction and the message of the newest line of progress, as they were given.
         self.progress: tuple[object, object] | None = None
@@ -98,10 +113,13 @@ class ProgramLines:
         #: The first result, without blanks and with each key once; how many there were.
         self.result: bytes | None = None
         self.results = 0
-        #: The size of a result, or of a line, that is over its bound.
+        #: The size of the first result that is over its bound, and of the first such line.
         self.oversize: int | None = None
+        self.oversize_line: int | None = None
         #: The first line that begins with `{` and is no JSON, for people.
         self.unreadable: str | None = None
+        #: The first line that looks like a part of an object that is spread over several lines.
+        self.spread: str | None = None
         #: Bytes that were dropped before they were read.
         self.dropped = 0
         self.has_too_many_lines = False
@@ -121,8 +139,7 @@ class ProgramLines:
             if isinstance(piece, Dropped):
                 self._position += piece.size
                 self.dropped += piece.size
-                self._tail.clear()
-                self._is_skipping = True
+                self._skip()
             else:
                 self._position += len(piece)
                 self._feed(piece)
@@ -149,7 +166,7 @@ class ProgramLines:
         if not self._is_skipping:
             self._line(bytes(self._tail))
         self._tail.clear()
-        self._is_skipping = False
+        self._is_skipping = self._is_counting = False
         last = piece.rfind(b"\n") + 1
         for match in _LINE.finditer(piece, first + 1, last):
             if self.has_too_many_lines:
@@ -160,23 +177,34 @@ class ProgramLines:
     def _lengthen(self, part: bytes) -> None:
         """Add to the line that is being written, as long as it may be one of the protocol."""
         if self._is_skipping:
+            if self._is_counting:
+                self.oversize_line = (self.oversize_line or 0) + len(part)
             return
         self._tail += part
         if len(self._tail) > self._longest:
-            if self._tail[:_FRAME_BYTES].lstrip(b" \t\r").startswith(b"{"):
-                self.oversize = self.oversize or len(self._tail)
+            size = len(self._tail)
+            is_object = self._tail[:_FRAME_BYTES].lstrip(_BLANKS).startswith(b"{")
             self._skip()
+            if is_object and self.oversize_line is None:
+                self.oversize_line = size
+                self._is_counting = True
         elif self._tail and not _is_candidate(self._tail[:_FRAME_BYTES]):
             self._skip()
 
     def _skip(self) -> None:
         self._tail.clear()
         self._is_skipping = True
+        self._is_counting = False
 
     def _line(self, line: bytes) -> None:
-        if not _is_candidate(line) or not line.strip():
+        line = line.lstrip(_BLANKS)
+        if not line.startswith(b"{"):
+            if self._is_open and self.spread is None and _MEMBER.match(line):
+                self.spread = _shown(line)
             return
+        # Most lines of JSON for a log end here, so this is all that is done with them.
         if _WORDS.search(line) is None:
+            self._is_open = not line.rstrip().endswith(b"}")
             self._others += 1
             self.has_too_many_lines |= self._others > _MOST_OTHERS_A_LOOK
             return
@@ -185,7 +213,7 @@ class ProgramLines:
             self.has_too_many_lines = True
             return
         if len(line) > self._longest:
-            self.oversize = self.oversize or len(line)
+            self.oversize_line = self.oversize_line or len(line)
             return
         try:
             said = _decoder.decode(line)
@@ -197,7 +225,7 @@ class ProgramLines:
                 self._take_result(said.result)
         except _UNREADABLE:
             if self.unreadable is None:
-                self.unreadable = escaped(line[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
+                self.unreadable = _shown(line)
 
     def _take_result(self, raw: msgspec.Raw) -> None:
         result = msgspec.json.encode(msgspec.json.decode(raw))
@@ -210,8 +238,12 @@ class ProgramLines:
 
 def _is_candidate(line: bytes | bytearray) -> bool:
     """Return whether a line, or its beginning, may be one of the protocol."""
-    start = line.lstrip(b" \t\r")
-    return not start or start.startswith(b"{")
+    start = line.lstrip(_BLANKS)
+    return not start or start.startswith((b"{", b'"'))
+
+
+def _shown(line: bytes) -> str:
+    return escaped(line[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
 
 
 def _value(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
@@ -219,20 +251,21 @@ def _value(raw: msgspec.Raw | msgspec.UnsetType) -> Any:
 
 
 def _error_of(value: Any) -> ProgramError:
-    """Return what an error line says; a bare text is its message, an odd `retry` is true."""
+    """Return what an error line says; a bare text is its message."""
     if not isinstance(value, dict):
         return ProgramError(message=_text(value))
     members = cast("dict[str, Any]", value)
     message = _text(members.get("message"))
-    retry: Any = members.get("retry", True)
-    if retry is False:
-        return ProgramError(message=message, retryable=False)
-    seconds = None
-    if isinstance(retry, int | float | str) and not isinstance(retry, bool):
-        seconds = duration_seconds(retry)
-    if seconds is not None:
-        seconds = min(seconds, _LONGEST_RETRY_SECONDS)
-    return ProgramError(message=message, retry_after_seconds=seconds)
+    retry: Any = members.get("retry")
+    if retry is None or isinstance(retry, bool):
+        return ProgramError(message=message, retryable=retry is not False)
+    seconds = duration_seconds(retry) if isinstance(retry, int | float | str) else None
+    if seconds is None:
+        shown = escaped(msgspec.json.encode(retry).decode())[:_SHOWN_CHARACTERS]
+        return ProgramError(
+            message=message, problem=f"its retry {shown} is no duration, and counts as true"
+        )
+    return ProgramError(message=message, retry_after_seconds=min(seconds, _LONGEST_RETRY_SECONDS))
 
 
 def _text(value: Any) -> str:

@@ -30,11 +30,11 @@ def program_outcome(end: CommandEnd, lines: ProgramLines, *, max_result_bytes: i
     output that was dropped unread) fails the attempt.
     """
     if lines.error is not None:
+        message = escaped(lines.error.message)[:_LONGEST_MESSAGE]
+        if lines.error.problem is not None:
+            message = f"{message} ({lines.error.problem})"
         return Failed(
-            error=TaskError(
-                code=TaskErrorCode.EXCEPTION,
-                message=escaped(lines.error.message)[:_LONGEST_MESSAGE],
-            ),
+            error=TaskError(code=TaskErrorCode.EXCEPTION, message=message),
             retryable=lines.error.retryable,
             retry_after_seconds=lines.error.retry_after_seconds,
         )
@@ -42,22 +42,25 @@ def program_outcome(end: CommandEnd, lines: ProgramLines, *, max_result_bytes: i
         return Failed(error=ending_error(end), retryable=end.status != EXIT_NO_RETRY)
     if lines.oversize is not None:
         return result_too_large(lines.oversize, max_result_bytes)
+    if lines.oversize_line is not None:
+        return result_too_large(lines.oversize_line, max_result_bytes, what="a line of stdout")
     if end.oversize is not None:
         return result_too_large(end.oversize, max_result_bytes)
     if end.document is not None and not lines.results:
         return command_outcome(end, max_result_bytes=max_result_bytes)
-    problem = _problem(lines, results=lines.results + (end.document is not None))
+    problem = _problem(lines, has_document=end.document is not None)
     if problem is not None:
         return Failed(error=TaskError(code=TaskErrorCode.INVALID_RESULT, message=problem))
     return DONE if lines.result is None else Completed(result=lines.result)
 
 
-def _problem(lines: ProgramLines, *, results: int) -> str | None:
+def _problem(lines: ProgramLines, *, has_document: bool) -> str | None:
+    results = lines.results + has_document
     if results > 1:
-        return (
-            f"there are {results:,} results, in lines of stdout and INBOXD_RESULT_FILE;"
-            " a program gives one"
-        )
+        where = "in lines of stdout"
+        if has_document:
+            where = f"{lines.results:,} on stdout and one in INBOXD_RESULT_FILE"
+        return f"there are {results:,} results, {where}; a program gives one"
     if lines.has_too_many_lines:
         return (
             f"stdout has more than {MOST_LINES_A_LOOK:,} lines that begin with {{ within a second;"
@@ -68,6 +71,12 @@ def _problem(lines: ProgramLines, *, results: int) -> str | None:
     if lines.unreadable is not None:
         return (
             f"no result, and this line of stdout begins with {{ and is no JSON: {lines.unreadable}"
+        )
+    if lines.spread is not None:
+        return (
+            "no result, and this line of stdout looks like a part of one that is spread over"
+            f" several lines: {lines.spread}; print it on one line (jq -c, or json.dumps without"
+            " indent)"
         )
     if lines.dropped:
         return (

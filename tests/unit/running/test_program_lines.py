@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inboxd.task import Outcome
 
 LARGE = 1 << 20
-YEARS = 10 * 365 * 86400.0
+MONTH = 30 * 86400.0
 
 
 def read(path: Path, data: bytes, *, max_result_bytes: int = LARGE) -> ProgramLines:
@@ -51,6 +51,8 @@ def outcome_of(path: Path, data: bytes, *, status: int = 0, stderr: bytes = b"")
         (b'{oops\n{"result": 1}\n', b"1"),
         (b'\xff\xfe\x00\n{"result": 1}\n', b"1"),
         (b'[{"result": 2}]\n {"result": 1}\n', b"1"),
+        (b'\xef\xbb\xbf{"result": 1}\n', b"1"),
+        (b'{\n "result": 2\n}\n{"result": 1}\n', b"1"),
     ],
 )
 def test_a_result_line_is_the_result(tmp_path: Path, data: bytes, result: bytes) -> None:
@@ -65,6 +67,8 @@ def test_a_result_line_is_the_result(tmp_path: Path, data: bytes, result: bytes)
         b'{"progress": 1}\n',
         b'{"log": "hello", "level": "info"}\n',
         b'{"reslut": 1}\n',
+        b'{"level": "info"}\n"result": 1\n',
+        b'{\n "level": "info",\n "results": 2\n}\n',
         b"{ a banner }\n{" + b"[" * 100_000 + b"\n",
         b'{"level": "info", "text": "one of many"}\n' * 200_000,
         b'[1]\n7\n"{"\n',
@@ -79,7 +83,7 @@ def test_success_without_a_result_line_gives_null(tmp_path: Path, data: bytes) -
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'{"result": 1}\n{"result": 2}\n', "there are 2 results"),
+        (b'{"result": 1}\n{"result": 2}\n', "there are 2 results, in lines of stdout;"),
         (b"{'result': 1}\n", "begins with { and is no JSON: {'result': 1}"),
         (b'{"result": 1', 'begins with { and is no JSON: {"result": 1'),
         (b'{"result": NaN}\n', "begins with { and is no JSON"),
@@ -87,6 +91,9 @@ def test_success_without_a_result_line_gives_null(tmp_path: Path, data: bytes) -
         (b'{"result": "\\ud800"}\n', "begins with { and is no JSON"),
         (b'{"result": "a\0b"}\n', "begins with { and is no JSON"),
         (b'{"result": ' + b"[" * 100_000 + b"\n", "begins with { and is no JSON"),
+        (b'{\n  "result": {"a": 1}\n}\n', 'over several lines: "result": {"a": 1}; print it on'),
+        (b'\xef\xbb\xbf{\r\n\t"error" : 1\r\n}', 'several lines: "error" : 1'),
+        (b'{"n": 1,\n"result": "\x1b"}', 'several lines: "result": "\\x1b"'),
         (b"{result \x1b[2J\n", r"begins with { and is no JSON: {result \x1b[2J"),
     ],
 )
@@ -104,7 +111,17 @@ def test_a_result_over_the_limit_is_too_large(tmp_path: Path) -> None:
     outcome = failed(outcome_of(tmp_path, b'{"result": "' + b"x" * LARGE + b'"}\n'))
 
     assert outcome.error.code == TaskErrorCode.RESULT_TOO_LARGE
-    assert "1,048,578 bytes" in outcome.error.message
+    assert "the result is 1,048,578 bytes" in outcome.error.message
+
+
+@pytest.mark.parametrize("end", [b"\n", b"", b'\n{"progress": 1}\n'])
+def test_a_line_over_the_limit_is_told_with_its_whole_size(tmp_path: Path, end: bytes) -> None:
+    line = b'{"result": "' + b"x" * 2_000_000 + b'"}'
+
+    outcome = failed(outcome_of(tmp_path, line + end))
+
+    assert outcome.error.code == TaskErrorCode.RESULT_TOO_LARGE
+    assert "a line of stdout is 2,000,014 bytes, and" in outcome.error.message
 
 
 @pytest.mark.parametrize(
@@ -117,10 +134,8 @@ def test_a_result_over_the_limit_is_too_large(tmp_path: Path) -> None:
         ({"message": "no", "retry": "30s"}, ProgramError(message="no", retry_after_seconds=30)),
         ({"message": "no", "retry": 1.5}, ProgramError(message="no", retry_after_seconds=1.5)),
         ({"message": "no", "retry": 0}, ProgramError(message="no", retry_after_seconds=0)),
-        ({"message": "no", "retry": "soon"}, ProgramError(message="no")),
-        ({"message": "no", "retry": -1}, ProgramError(message="no")),
         ({"message": "no", "retry": None}, ProgramError(message="no")),
-        ({"message": "no", "retry": 1e300}, ProgramError(message="no", retry_after_seconds=YEARS)),
+        ({"message": "no", "retry": 1e300}, ProgramError(message="no", retry_after_seconds=MONTH)),
         ({}, ProgramError(message="the program gave no message")),
         (None, ProgramError(message="the program gave no message")),
         ({"message": [1]}, ProgramError(message="[1]")),
@@ -132,6 +147,19 @@ def test_an_error_line_says_what_and_whether_it_is_tried_again(
     lines = read(tmp_path, json.dumps({"error": error}).encode())
 
     assert lines.error == expected
+
+
+@pytest.mark.parametrize("retry", ["forever", "9e9h", -5, [], {"after": 1}, "", "\x1b"])
+def test_a_retry_that_is_no_duration_counts_as_true_and_is_said(
+    tmp_path: Path, retry: object
+) -> None:
+    data = json.dumps({"error": {"message": "no", "retry": retry}}).encode()
+
+    outcome = failed(outcome_of(tmp_path, data))
+
+    assert (outcome.retryable, outcome.retry_after_seconds) == (True, None)
+    assert outcome.error.message.startswith("no (its retry ")
+    assert outcome.error.message.endswith(" is no duration, and counts as true)")
 
 
 @pytest.mark.parametrize("status", [0, 1, 65, -9])
@@ -177,7 +205,8 @@ def test_a_line_and_a_file_are_two_results(tmp_path: Path) -> None:
 
     outcome = program_outcome(end, read(tmp_path, b'{"result": 1}'), max_result_bytes=LARGE)
 
-    assert "there are 2 results" in failed(outcome).error.message
+    message = failed(outcome).error.message
+    assert "there are 2 results, 1 on stdout and one in INBOXD_RESULT_FILE;" in message
 
 
 def test_a_line_that_never_ends_is_bounded_in_memory(tmp_path: Path) -> None:
@@ -206,7 +235,7 @@ def test_a_long_line_that_is_no_object_is_output(tmp_path: Path) -> None:
 def test_a_long_object_is_too_large_and_the_next_line_is_read(tmp_path: Path) -> None:
     lines = read(tmp_path, b"{" + b" " * 5_000_000 + b'}\n{"progress": 1}\n', max_result_bytes=9)
 
-    assert (lines.progress, lines.oversize is None) == ((1, None), False)
+    assert (lines.progress, lines.oversize_line) == ((1, None), 5_000_002)
 
 
 @pytest.mark.parametrize(
