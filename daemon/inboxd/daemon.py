@@ -24,6 +24,7 @@ from inboxd.inbox.publishing import Publishing
 from inboxd.instances import register
 from inboxd.names import escaped
 from inboxd.plugins.catalog import ExecutorCatalog
+from inboxd.plugins.failure_file import FailureFile
 from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.manager import load_plugins
 from inboxd.plugins.unknown import known_executors, unknown_executor_settings
@@ -105,6 +106,7 @@ class Daemon:
         self._answers: Answers | None = None
         self._hook_thread: HookThread | None = None
         self._intake: Intake | None = None
+        self._failures: FailureFile | None = None
         self.plugins: Plugins | None = None
 
     @property
@@ -153,6 +155,7 @@ class Daemon:
                 exc_info=broken.error,
             )
         _let_log(plugins)
+        self._failures = FailureFile(settings.state.path, plugins.hooks, clock=self._clock)
         executors = LiveExecutors(plugins, settings)
         _check_settings(settings, plugins, executors)
         results = StoreReader(settings.store.url)
@@ -263,6 +266,11 @@ class Daemon:
         """Look at the clock again, which somebody moved."""
         if self._scheduler is not None:
             self._scheduler.wake()
+
+    def note_failures(self) -> None:
+        """Note for `inboxd doctor` what plugins did wrong; called again and again."""
+        if self._failures is not None:
+            self._failures.look()
 
     def check_state(self) -> None:
         """

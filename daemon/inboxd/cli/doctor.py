@@ -92,8 +92,16 @@ def _findings(where: Where) -> Iterator[Finding]:
 
 def _instance_findings(instance: Instance) -> Iterator[Finding]:
     # What follows is not needed for --help.
-    from inboxd.cli.checks import database, directories, machine, programs, software
+    from inboxd.cli.checks import (
+        database,
+        directories,
+        machine,
+        plugin_failures,
+        programs,
+        software,
+    )
     from inboxd.cli.offered import resolved_executor
+    from inboxd.clock import SystemClock
     from inboxd.plugins.manager import load_plugins
 
     settings = instance.settings
@@ -113,7 +121,10 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
     )
     yield from software.check_plugins(settings, plugins)
     yield from software.check_verbs(plugins)
+    if instance.is_running:
+        yield from plugin_failures.check_failures(settings.state.path)
     yield from programs.check_programs(settings)
+    yield from plugin_failures.check_notifications(settings.state.path, clock=SystemClock())
 
 
 def _daemon_finding(instance: Instance) -> Finding:

@@ -164,6 +164,7 @@ def _wait(daemon: Daemon, stop: _Stop, *, until_idle: bool) -> bool:
     """Wait for the end; return whether it comes because files cannot be taken."""
     while not stop.wait(_IDLE_LOOK_SECONDS if until_idle else _STATE_LOOK_SECONDS):
         daemon.check_state()
+        daemon.note_failures()
         if not until_idle:
             continue
         if daemon.is_idle():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Notification", "Spool"]
+__all__ = ["Notification", "Spool", "Told"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,15 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 0
     #: Not tried before; microseconds since 1970, UTC.
     due_at: int = 0
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the record, as far as it is read again."""
+
+    #: RFC 3339.
+    at: str
+    outcome: str
+    reason: str | None = None
 
 
 class Spool:
@@ -89,6 +98,43 @@ class Spool:
             else:
                 path.unlink()
         return found
+
+    def given_up(self) -> list[Told]:
+        """
+        Return the lines of what was given up, the oldest first; also beside a running daemon.
+
+        Raises:
+            OSError: the record may not be read.
+        """
+        found: list[Told] = []
+        for file in (self.record.with_suffix(".jsonl.1"), self.record):
+            try:
+                lines = file.read_bytes().splitlines()
+            except FileNotFoundError:
+                continue
+            for line in lines:
+                if b'"given_up"' not in line:
+                    continue
+                with contextlib.suppress(msgspec.MsgspecError):  # the half of a line
+                    found.append(msgspec.json.decode(line, type=Told))
+        return [one for one in found if one.outcome == "given_up"]
+
+    def failing(self) -> int:
+        """
+        Return how many notifications failed and wait for their next try; see `given_up`.
+
+        Raises:
+            OSError: the directory may not be read.
+        """
+        count = 0
+        if not self._pending.exists():
+            return count
+        for path in self._pending.iterdir():
+            if path.suffix == ".json":
+                with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
+                    one = msgspec.json.decode(path.read_bytes(), type=Notification)
+                    count += one.tries > 0
+        return count
 
     def add(self, notification: Notification, write: Callable[[BinaryIO], None]) -> None:
         """
