@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inboxd.executors.command import INPUTS_SCHEMA, RESERVED_VARIABLES
+from inboxd.config.variables import RESERVED_VARIABLES
+from inboxd.executors.command import INPUTS_SCHEMA
 from inboxd.plugins import hookspecs
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.executor_check import executor_problem

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import TYPE_CHECKING, assert_never, cast
 
 from inboxd.config.keys import Kind
 from inboxd.config.paths import absolute
 from inboxd.config.quantities import duration_text, parse_duration, parse_size
-from inboxd.names import did_you_mean, escaped
+from inboxd.config.variables import variable_problem
+from inboxd.names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,6 @@ __all__ = ["checked_value", "flag_of", "option_of"]
 
 #: What a flag may be in the environment, where everything is text.
 _FLAG_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DATABASE_PREFIX = "sqlite:///"
 
 
@@ -158,12 +157,8 @@ def _strings(key: Key, written: Written) -> tuple[str, ...]:
         _check_choice(key, item)
     if key.field == "environment":
         for item in items:
-            name = item.partition("=")[0]
-            if not _VARIABLE.fullmatch(name):
-                raise ValueError(
-                    f'"{escaped(item)}": must be NAME or NAME=value,'
-                    " where NAME is letters, digits and underscores"
-                )
+            if problem := variable_problem(item):
+                raise ValueError(problem)
     return items
 
 

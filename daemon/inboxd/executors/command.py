@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from inboxd.config.variables import RESERVED_VARIABLES
 from inboxd.errors import NoRetry
 from inboxd.executors.interpreters import code_arguments, reads_code
 from inboxd.plugins.hookspecs import hookimpl
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
     from inboxd.plugins.protocol import Executor, TaskContext
 
 __all__ = ["Command", "inboxd_executors"]
-
-#: The variables that the daemon sets for every command; a task cannot set them.
-RESERVED_VARIABLES = (
-    "INBOXD_TREE_ID",
-    "INBOXD_TASK_ID",
-    "INBOXD_ATTEMPT",
-    "INBOXD_IDEMPOTENCY_KEY",
-    "INBOXD_TREE_DIR",
-    "INBOXD_RESULT_FILE",
-)
 
 #: One argument may be 32 pages long with the zero byte that ends it (MAX_ARG_STRLEN, execve(2)).
 MAX_ARGUMENT_BYTES = 32 * 4096 - 1

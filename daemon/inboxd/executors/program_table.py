@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.config.reading import open_regular
+from inboxd.config.variables import variable_problem
 from inboxd.executors.program import Program
 from inboxd.names import did_you_mean, escaped
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["ConfiguredProgram", "checked_schema", "read_json_object"]
 
 _KEYS = ("argv", "description", "inputs_schema", "cwd", "environment")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 #: A schema is written by hand, and is compiled at every start.
 _MOST_BYTES = 1024 * 1024
 
@@ -97,8 +96,8 @@ def _environment(items: tuple[str, ...]) -> dict[str, str]:
     environment: dict[str, str] = {}
     for item in items:
         name, has_value, value = item.partition("=")
-        if not _VARIABLE.fullmatch(name):
-            raise ValueError(f'environment: "{escaped(item)}": must be NAME or NAME=value')
+        if problem := variable_problem(item):
+            raise ValueError(f"environment: {problem}")
         if has_value:
             environment[name] = value
         elif name in os.environ:

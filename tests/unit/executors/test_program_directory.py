@@ -219,6 +219,10 @@ def test_a_program_that_was_refused_since_is_not_started(directory: Path) -> Non
         ({"argv": ["a"], "cdw": "/"}, 'unknown key "cdw"; did you mean "cwd"?'),
         ({"argv": ["a"], "description": 1}, "description: must be text"),
         ({"argv": ["a"], "cwd": ""}, "cwd: must be the path of a directory"),
+        (
+            {"argv": ["a"], "environment": ["INBOXD_TASK_ID"]},
+            'environment: "INBOXD_TASK_ID" is set by inboxd itself, for each attempt',
+        ),
         ({"argv": ["a"], "environment": ["A-B=1"]}, 'environment: "A-B=1": must be NAME'),
         ({"argv": ["a"], "environment": "A=1"}, "environment: must be a list of texts"),
         ({"argv": ["a"], "inputs_schema": 1}, "inputs_schema: must be a table, or the path"),
