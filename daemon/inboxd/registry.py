@@ -35,6 +35,8 @@ __all__ = [
     "running_instances",
 ]
 
+#: A file on its way has its name within an instant; an older one's daemon has ended.
+_LEFTOVER_SECONDS = 60.0
 #: Where the unit of the system registers: its `RuntimeDirectory`.
 SYSTEM_REGISTRY = Path("/run/inboxd")
 _SUFFIX = ".instance.json"
@@ -121,9 +123,22 @@ def _entry_name(state: Path) -> str:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what daemons left that ended while they wrote this entry; we hold its state's lock."""
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        leftover.unlink(missing_ok=True)
+    """
+    Remove what daemons left that ended while they wrote an entry.
+
+    Of this entry all of it: we hold its state's lock. Of others what is old and whose process is
+    gone (a number that was given to another process spares it until that one ends, too).
+    """
+    for leftover in path.parent.glob(f".*{_SUFFIX}.*"):
+        with contextlib.suppress(OSError):  # its daemon gave it its name
+            if leftover.name.startswith(f".{path.name}.") or _is_left_over(leftover):
+                leftover.unlink(missing_ok=True)
+
+
+def _is_left_over(temporary: Path) -> bool:
+    pid = temporary.name.rpartition(".")[2]
+    age = time.time() - temporary.lstat().st_mtime
+    return age > _LEFTOVER_SECONDS and pid.isdecimal() and not Path(f"/proc/{pid}").exists()
 
 
 def _write_entry(path: Path, settings: Settings, version: str) -> None:

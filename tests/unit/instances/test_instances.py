@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -383,3 +385,24 @@ def test_what_a_daemon_left_half_written_is_removed_by_the_next_one(
         register(settings, version="1", environ=environ)
 
         assert (leftover.exists(), other.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_gone", "is_removed"),
+    [(90, True, True), (90, False, False), (0, True, False)],
+)
+def test_what_a_daemon_of_another_state_left_is_removed_when_it_is_old_and_nobodys(
+    environ: dict[str, str], tmp_path: Path, seconds: float, is_gone: bool, is_removed: bool
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with running(environ, state_path=f"{tmp_path}/s") as settings:
+        entry = register(settings, version="1", environ=environ).path
+        pid = ended.pid if is_gone else os.getpid()
+        other = entry.with_name(f".ffff.instance.json.{pid}")
+        other.touch()
+        written_at = time.time() - seconds
+        os.utime(other, (written_at, written_at))
+        register(settings, version="1", environ=environ)
+
+        assert other.exists() != is_removed
