@@ -192,6 +192,7 @@ def test_how_functions_fail(make_daemon: MakeDaemon, jobs: Path) -> None:
         ({"function": "os:system"}, "/0/params/function", "os:system is not allowed"),
         ({"function": "jobs:Box.open.x"}, "/0/params/function", "jobs:Box.open.x is not allowed"),
         ({"function": "jobs:add", "functon": 1}, "/0/params/functon", "python has no param"),
+        ({"functon": "jobs:add"}, "/0/params/functon", "python has no param"),
         ({"function": "jobs.add"}, "/0/params/function", "is written as package.module:function"),
         ({"function": "jobs:Box._secret"}, "/0/params/function", "no part of it begins with _"),
         ({"function": "jobs:add.__globals__"}, "/0/params/function", "no part of it begins"),
@@ -237,7 +238,6 @@ def test_a_function_of_the_defaults_is_found_there(make_daemon: MakeDaemon, jobs
     ("option", "value", "words"),
     [
         ("allow", '["jobs"]', 'allow: "jobs" is not of the form module:function'),
-        ("path", '["jobs"]', 'path: "jobs" is not absolute'),
         ("path", '["/no/such"]', "path: /no/such: No such file or directory"),
         ("alow", '["jobs:*"]', "there is no setting `alow`; did you mean"),
         ("max_memory", '"1KiB"', "max_memory: Python itself needs more"),
@@ -250,7 +250,20 @@ def test_settings_that_cannot_be_used_end_the_start(
     code = daemon.start("--until-idle").wait(60)
 
     assert code == 78
-    assert f"[executors.python]: {words}" in daemon.log.read_text()
+    variable = f"$INBOXD_EXECUTORS__PYTHON__{option.upper()}"
+    assert f"{variable}: [executors.python]: {words}" in daemon.log.read_text()
+
+
+def test_a_relative_path_starts_from_the_file_that_says_so(
+    make_daemon: MakeDaemon, jobs: Path
+) -> None:
+    daemon = make_daemon()
+    config = jobs.parent / "inboxd.toml"
+    config.write_text('[executors.python]\nallow = ["jobs:add"]\npath = ["jobs-directory"]\n')
+    daemon.drop("x.json", [_task("jobs:add", inputs={"a": 1})])
+    code = daemon.start("--until-idle", "--config", str(config)).wait(60)
+
+    assert (code, (daemon.result("x.json") or {}).get("status")) == (0, "completed")
 
 
 def test_a_path_that_others_may_write_to_is_refused(make_daemon: MakeDaemon, jobs: Path) -> None:

@@ -133,7 +133,12 @@ def _add_options(
 ) -> None:
     """Take the keys of a table that has an owner elsewhere; which there are, the owner knows."""
     for key, value in options.items():
-        into[name, key] = Written(value=value, origin=f"{where} {escaped(key)}", base=path.parent)
+        into[name, key] = Written(
+            value=value,
+            origin=f"{where} {escaped(key)}",
+            base=path.parent,
+            source=_shown(path),
+        )
 
 
 def _table_or_none(value: object) -> dict[str, object] | None:

@@ -22,6 +22,8 @@ class Written:
     base: Path
     #: It came as text (a flag, the environment), whatever its kind.
     is_text: bool = False
+    #: The file alone, as an error names it; empty: it is in none.
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from inboxd.config.files import files_of, read_layer
 from inboxd.config.keys import KEYS
 from inboxd.config.layers import Layer, merged
 from inboxd.config.paths import absolute, default_config_file, default_state_directory
-from inboxd.config.programs import with_absolute_paths
+from inboxd.config.programs import with_absolute_module_path, with_absolute_paths
 from inboxd.config.settings import (
     ExecutorSettings,
     InboxSettings,
@@ -158,9 +158,15 @@ def _executors_of(
         if "argv" in options:
             bases = {key: one.base for key, one in table.items()}
             options = with_absolute_paths(options, bases, environ)
+        elif name == "python" and "path" in options:
+            options = with_absolute_module_path(options, table["path"].base, environ)
         try:
             is_on = True if enabled is None else flag_of(enabled)
-            executors[name] = ExecutorSettings(enabled=is_on, options=options)
+            executors[name] = ExecutorSettings(
+                enabled=is_on,
+                options=options,
+                sources={key: one.source or one.origin for key, one in table.items()},
+            )
         except ValueError as error:
             origin = "" if enabled is None else enabled.origin
             problems.append(f"{origin}: {error}")

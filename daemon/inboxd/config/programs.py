@@ -1,4 +1,4 @@
-"""Paths in `[executors.NAME]` tables that name a program: relative ones start from their file."""
+"""Paths in `[executors.NAME]` tables that we know of: relative ones start from their file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["with_absolute_paths"]
+__all__ = ["with_absolute_module_path", "with_absolute_paths"]
 
 _PATHS = ("cwd", "inputs_schema")
 
@@ -43,3 +43,26 @@ def with_absolute_paths(
             *words[1:],
         ]
     return result
+
+
+def with_absolute_module_path(
+    options: Mapping[str, Any], base: Path, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """
+    Return the options of the executor `python` with the directories of its `path` absolute.
+
+    Args:
+        options: of its table, with `path`; what is no list of paths stays as it is.
+        base: the directory of the file that says so.
+        environ: where `HOME` is looked up.
+    """
+    value: object = options["path"]
+    if not isinstance(value, list):
+        return dict(options)
+    directories = [
+        str(absolute(one, base=base, environ=environ))
+        if isinstance(one, str) and one and "\0" not in one
+        else one
+        for one in cast("list[object]", value)
+    ]
+    return {**options, "path": directories}

@@ -145,6 +145,8 @@ class ExecutorSettings:
     enabled: bool = True
     #: Everything else in the table: the executor's own settings, values as TOML gives them.
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    #: The file or the variable that says each of them, for errors.
+    sources: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

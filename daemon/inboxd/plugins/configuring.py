@@ -90,17 +90,25 @@ def configure_executor(
         if not options:
             return None, None
         first = escaped(next(iter(options)))
-        return None, (
-            f"[executors.{escaped(name)}]: this executor has no settings but `enabled`;"
-            f" take `{first}` out"
-        )
+        problem = f"this executor has no settings but `enabled`; take `{first}` out"
+        return None, _executor_problem(settings, name, problem)
     try:
         call(lambda: executor.configure(options))
     except ValueError as error:
-        return None, f"[executors.{escaped(name)}]: {escaped(str(error))}"
+        return None, _executor_problem(settings, name, escaped(str(error)))
     except BaseException as error:  # the door of one plugin: SystemExit too
         return error, None
     return None, None
+
+
+def _executor_problem(settings: Settings, name: str, problem: str) -> str:
+    """Return what is wrong with a table, and which file or variable says so."""
+    table = settings.executors.get(name)
+    sources: Mapping[str, str] = {} if table is None else table.sources
+    # An executor begins with the setting, `path: …`, or has it in backticks.
+    said = [key for key in sources if problem.startswith(f"{key}:") or f"`{key}`" in problem]
+    files = dict.fromkeys(sources[key] for key in said or sources)
+    return ": ".join([*filter(None, [", ".join(files)]), f"[executors.{escaped(name)}]", problem])
 
 
 def misplaced_executor_settings(settings: Settings, owners: Mapping[str, Candidate]) -> list[str]:

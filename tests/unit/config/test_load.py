@@ -278,6 +278,36 @@ def test_paths_of_a_program_start_from_the_file_that_says_so(home: Path) -> None
     } == {name: dict(one.options) for name, one in settings.executors.items()}
 
 
+def test_directories_of_python_start_from_the_file_that_says_so(home: Path) -> None:
+    main = write(
+        home / "etc/inboxd.toml",
+        "[executors.python]\npath = ['code', '/srv', '~/jobs', 3]\n"
+        "[executors.x]\npath = ['code']\n",
+    )
+
+    settings = load(home, config=main)
+    of_a_variable = load(home, INBOXD_EXECUTORS__PYTHON__PATH='["code"]')
+
+    assert settings.executors["python"].options == {
+        "path": [f"{home}/etc/code", "/srv", f"{home}/jobs", 3]
+    }
+    assert settings.executors["x"].options == {"path": ["code"]}
+    assert of_a_variable.executors["python"].options == {"path": [f"{home}/cwd/code"]}
+
+
+def test_where_an_option_of_an_executor_was_said_is_kept(home: Path) -> None:
+    main = write(home / "etc/inboxd.toml", "[executors.x]\na = 1\nb = 2\n")
+    write(home / "etc/conf.d/more.toml", "[executors.x]\nb = 3\n")
+
+    settings = load(home, config=main, INBOXD_EXECUTORS__X__C="4")
+
+    assert settings.executors["x"].sources == {
+        "a": f"{home}/etc/inboxd.toml",
+        "b": f"{home}/etc/conf.d/more.toml",
+        "c": "$INBOXD_EXECUTORS__X__C",
+    }
+
+
 def test_a_variable_is_about_the_name_and_the_key_that_the_files_speak_of(home: Path) -> None:
     config = write(
         home / "inboxd.toml",

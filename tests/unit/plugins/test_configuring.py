@@ -132,6 +132,30 @@ def test_settings_that_are_wrong_are_said(
 
 
 @pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    ("name", "key", "file"),
+    [("two", "colour", "b.toml, a.toml"), ("one", "n", "a.toml"), ("three", "argv", "a.toml")],
+)
+def test_the_file_that_says_it_is_named(name: str, key: str, file: str) -> None:
+    options = {"other": 1, key: []} if name == "two" else {key: []}
+    table = ExecutorSettings(
+        options=options, sources={one: "a.toml" if one == key else "b.toml" for one in options}
+    )
+    here = Path("/nowhere")
+    plugins = load_plugins(
+        Settings(
+            inbox=InboxSettings(path=here),
+            store=StoreSettings(url="sqlite://"),
+            state=StateSettings(path=here),
+            executors={name: table},
+        )
+    )
+
+    (said,) = plugins.problems
+    assert said.startswith(f"{file}: [executors.{name}]: ")
+
+
+@pytest.mark.usefixtures("site")
 def test_settings_of_a_plugin_that_is_kept_out_are_no_mistake() -> None:
     assert _load({"plug_set": {"bad": True}}, disable=("plug_set",)).problems == ()
 
