@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from inboxd.errors import InvalidInputs, NoRetry
 from inboxd.executors.python_settings import Allowed, PythonSettings, python_settings
-from inboxd.names import escaped
+from inboxd.names import escaped, nearest
 from inboxd.plugins.hookspecs import hookimpl
 from inboxd.plugins.protocol import InputProblem, Isolation
 
@@ -35,14 +35,22 @@ class PythonFunction:
     """Calls `params.function` with `inputs` as its keyword arguments."""
 
     name = "python"
-    description = "Calls a Python function that [executors.python] allows, in a worker process."
+    description = (
+        "Calls the function that `params.function` names and [executors.python] allows, in a worker"
+        " process; `inputs` are its keyword arguments."
+    )
     inputs_schema: Mapping[str, Any] | None = None
     isolation: str = Isolation.PROCESS
     example: Mapping[str, Any] = {"number": 6}
-    example_params: Mapping[str, Any] = {"function": "package.module:function"}
 
     def __init__(self) -> None:
         self._settings = PythonSettings()
+
+    @property
+    def example_params(self) -> Mapping[str, Any]:
+        """The `params` of a task: the first function that is allowed by its name, if one is."""
+        functions = self._settings.functions
+        return {"function": functions[0] if functions else "package.module:function"}
 
     @property
     def max_memory_bytes(self) -> int | None:
@@ -60,20 +68,28 @@ class PythonFunction:
 
     def params_problems(self, params: Mapping[str, Any]) -> list[InputProblem]:
         """Return what is wrong with a task's `params`: all of it, in order."""
-        problems = [
-            InputProblem(
-                path=(key,),
-                message=f'python has no param "{escaped(key)}"',
-                hint="the function's arguments stand in `inputs`; `params` names the `function`",
-                at_key=True,
+        problems: list[InputProblem] = []
+        missing = [name for name in _PARAMS if name not in params]
+        for key in params:
+            if key in _PARAMS or key.startswith("x-"):
+                continue
+            meant = nearest(key, missing)
+            hint = "the function's arguments stand in `inputs`; `params` names the `function`"
+            if meant is not None:
+                missing.remove(meant)
+                hint = f'did you mean "{meant}"?'
+            problems.append(
+                InputProblem(
+                    path=(key,),
+                    message=f'python has no param "{escaped(key)}"',
+                    hint=hint,
+                    at_key=True,
+                )
             )
-            for key in params
-            if key not in _PARAMS and not key.startswith("x-")
-        ]
-        if "function" not in params:
+        if "function" in missing:
             hint = '"params": {"function": "package.module:function"}'
             problems.append(InputProblem(message="params.function is needed", hint=hint))
-        else:
+        elif "function" in params:
             problem = self._settings.problem_of(params["function"])
             if problem is not None:
                 message, hint = problem

@@ -59,6 +59,15 @@ class PythonSettings:
         fitting = [one for one in self.allow if one.fits(module, function)]
         return min(fitting, key=lambda one: one.is_pattern, default=None)
 
+    @property
+    def functions(self) -> list[str]:
+        """The functions that are allowed by name."""
+        return [
+            f"{one.module}:{one.function}"
+            for one in self.allow
+            if not any(character in one.module + one.function for character in _WILD)
+        ]
+
     def problem_of(self, named: object) -> tuple[str, str] | None:
         """Return what is wrong with the name of a function, and what to do; None: nothing."""
         if not isinstance(named, str) or not _is_name(named):
@@ -70,9 +79,12 @@ class PythonSettings:
             )
         if self.allowing(named) is not None:
             return None
+        meant = did_you_mean(named, self.functions)
         return (
             f"{named} is not allowed",
-            f'whoever runs the daemon allows it by `allow = ["{named}"]` in [executors.python]'
+            f"{meant} Otherwise "
+            * (meant is not None)
+            + f'whoever runs the daemon allows it by `allow = ["{named}"]` in [executors.python]'
             " of the configuration",
         )
 
@@ -131,6 +143,7 @@ def _is_name(named: str) -> bool:
 
 def _directory(text: str) -> str:
     """Return a directory as it is put on `sys.path`, if nobody else can put code there."""
+    # The configuration has made it so, from the file that says it.
     if not os.path.isabs(text):  # noqa: PTH117 - also of what is no path
         raise ValueError(f'path: "{text}" is not absolute')
     path = Path(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from inboxd.executors.python import PythonFunction
 from inboxd.executors.python_settings import python_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,50 @@ def test_what_is_no_name_is_said_to_be_none(named: object) -> None:
 
     assert problem is not None
     assert "is written as package.module:function" in problem[0]
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        ("jbos:add", 'did you mean "jobs:add"? '),
+        ("jobs:ad", 'did you mean "jobs:add"? '),
+        ("other:thing", "whoever runs the daemon allows it"),
+    ],
+)
+def test_a_typo_is_told_from_what_nobody_allowed(named: str, hint: str) -> None:
+    problem = python_settings({"allow": ["jobs:add", "tools.*:*"]}).problem_of(named)
+
+    assert problem is not None
+    assert problem[1].startswith(hint)
+    assert f'`allow = ["{named}"]` in [executors.python]' in problem[1]
+
+
+@pytest.mark.parametrize(
+    ("params", "hints"),
+    [
+        ({"funtion": "jobs:add"}, ['did you mean "function"?']),
+        ({"Function": "jobs:add", "more": 1}, ['did you mean "function"?', "the function's arg"]),
+        ({"function": "jobs:add", "functions": 1}, ["the function's arguments stand in `inputs`"]),
+    ],
+)
+def test_a_typo_in_a_param_is_one_error(params: dict[str, Any], hints: list[str]) -> None:
+    executor = PythonFunction()
+    executor.configure({"allow": ["jobs:add"]})
+    problems = executor.params_problems(params)
+
+    assert len(problems) == len(hints)
+    assert all((one.hint or "").startswith(hint) for one, hint in zip(problems, hints, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("allow", "function"),
+    [([], "package.module:function"), (["a.*:*", "jobs:add"], "jobs:add")],
+)
+def test_the_example_names_what_is_allowed(allow: list[str], function: str) -> None:
+    executor = PythonFunction()
+    executor.configure({"allow": allow})
+
+    assert executor.example_params == {"function": function}
 
 
 def test_an_entry_with_its_own_name_counts_before_a_pattern() -> None:
