@@ -59,8 +59,8 @@ def _entry_point(plugin: object, number: int) -> EntryPoint:
     if value is None:
         if isinstance(plugin, Executor) and plugin.isolation == Isolation.PROCESS:
             raise TypeError(
-                f'executor "{plugin.name}" runs in a worker process, which imports it: make it a'
-                f" name at the top of its module, or have {type(plugin).__module__} offer it"
+                f'executor "{plugin.name}" runs in a worker process, which imports it by name:'
+                " define it at the top of a module, outside of any function, and give it from there"
             )
         holder = ModuleType(f"{_HOLDER}{next(_NUMBERS)}")
         cast("Any", holder).plugin = plugin
