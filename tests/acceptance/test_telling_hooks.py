@@ -74,6 +74,31 @@ def test_everything_is_told_in_order(site: PluginSite, make_daemon: MakeDaemon) 
     )
 
 
+def test_the_end_of_a_tree_is_told_after_all_else_about_it(
+    site: PluginSite, make_daemon: MakeDaemon
+) -> None:
+    site.install("slow", "@hookimpl\ndef inboxd_tree_ended(tree): time.sleep(0.01)\n")
+    daemon = _with_recorder(site, make_daemon)
+    names = [f"tree-{number}.json" for number in range(100)]
+    for number, name in enumerate(names):
+        daemon.drop(name, [{"id": f"t{number}", "executor": "noop"}])
+
+    assert daemon.run_until_idle() == 0
+
+    order = [(one["hook"], one.get("task") or one.get("file")) for one in site.told()]
+    for number, name in enumerate(names):
+        places = [
+            order.index(one)
+            for one in (
+                ("tree_accepted", name),
+                ("task_starting", f"t{number}"),
+                ("task_ended", f"t{number}"),
+                ("tree_ended", name),
+            )
+        ]
+        assert places == sorted(places)
+
+
 def test_an_outcome_says_how_it_ended_and_whether_it_is_tried_again(
     site: PluginSite, make_daemon: MakeDaemon
 ) -> None:

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["OwedHook", "clear_hooks", "count_owed_hooks", "next_owed_hooks", "owe_hooks"]
+__all__ = [
+    "OwedHook",
+    "clear_hooks",
+    "count_owed_hooks",
+    "newest_owed_hook",
+    "next_owed_hooks",
+    "owe_hooks",
+]
 
 
 class OwedHook(msgspec.Struct, frozen=True):
@@ -51,6 +58,18 @@ def next_owed_hooks(
         (plugin, after, limit),
     )
     return [OwedHook(*row) for row in rows]
+
+
+def newest_owed_hook(connection: Connection, plugin: str) -> int:
+    """Return the number of the last of the debts that `next_owed_hooks` gives; 0: of none."""
+    rows = fetch(
+        connection,
+        "SELECT owed.id FROM owed_hooks AS owed JOIN trees ON trees.id = owed.tree"
+        " WHERE owed.plugin = ? AND trees.ended_at IS NOT NULL AND trees.owes_results = 0"
+        " ORDER BY owed.id DESC LIMIT 1",
+        (plugin,),
+    )
+    return rows[0][0] if rows else 0
 
 
 def clear_hooks(connection: Connection, paid: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from inboxd.failpoints import failpoint
 from inboxd.inbox.writer import result_of
-from inboxd.store.owed_hooks import clear_hooks, next_owed_hooks
+from inboxd.store.owed_hooks import clear_hooks, newest_owed_hook, next_owed_hooks
 from inboxd.telling.hook_thread import HookCall
 from inboxd.telling.values import told_tree
 
@@ -53,24 +53,43 @@ class EndedTrees:
         self._writer = writer
         self._stopping = stopping
 
-    def calls(self) -> Iterator[HookCall]:
+    def newest(self) -> int:
+        """
+        Return the number of the last debt that can be paid now; 0: there is none.
+
+        All else about its tree was told, or waits to be, before this: a debt can be paid when the
+        scheduler's thread has written so, in a turn after the one that ended the tree.
+
+        Raises:
+            Exception: the store cannot be read.
+        """
+        plugins = [one.plugin for one in self._hooks.implementations(TREE_ENDED)]
+        with self._reader.transaction() as connection:
+            return max((newest_owed_hook(connection, one) for one in plugins), default=0)
+
+    def calls(self, up_to: int) -> Iterator[HookCall]:
         """
         Yield what is owed to each plugin, in the order in which the trees ended.
+
+        Args:
+            up_to: the number of the last debt to be paid; of trees that ended later, something
+                else may still wait to be told first.
 
         Raises:
             Exception: the store cannot be read or written.
         """
         for implementation in self._hooks.implementations(TREE_ENDED):
             after = 0
-            while debts := self._page(implementation.plugin, after):
+            while debts := self._page(implementation.plugin, after, up_to):
                 is_there = yield from self._tell(implementation, debts)
                 if not is_there:
                     break
                 after = debts[-1].id
 
-    def _page(self, plugin: str, after: int) -> list[OwedHook]:
+    def _page(self, plugin: str, after: int, up_to: int) -> list[OwedHook]:
         with self._reader.transaction() as connection:
-            return next_owed_hooks(connection, plugin, after=after, limit=_PAGE)
+            debts = next_owed_hooks(connection, plugin, after=after, limit=_PAGE)
+        return [debt for debt in debts if debt.id <= up_to]
 
     def _tell(
         self, implementation: Implementation, debts: list[OwedHook]

@@ -54,9 +54,21 @@ class HookCall:
 class OwedCalls(Protocol):
     """The calls that are owed by the store."""
 
-    def calls(self) -> Iterator[HookCall]:
+    def newest(self) -> int:
         """
-        Yield what is owed now; each is over, or was given up, when the next is asked for.
+        Return the number of the last debt that can be paid now; 0: there is none.
+
+        Raises:
+            Exception: the store cannot be read; it is to be tried again.
+        """
+        ...
+
+    def calls(self, up_to: int) -> Iterator[HookCall]:
+        """
+        Yield what is owed; each is over, or was given up, when the next is asked for.
+
+        Args:
+            up_to: the number of the last debt to be paid.
 
         Raises:
             Exception: the store cannot be read or written; it is to be tried again.
@@ -71,10 +83,16 @@ class _Item:
     hook: str
     make: Callable[[], Mapping[str, Any]]
     size: int = 0
+    #: Not 0: stands for the calls that are owed, up to this debt.
+    up_to: int = 0
 
 
-#: Stands in the queue for a look at what is owed.
+#: Stands in the queue for a look at what is owed; its calls come behind what waits by then, which
+#: may be about the same trees.
 _LOOK = _Item("look", dict)
+#: Stands for a word on the calls that were left out.
+_SAY = _Item("say", dict)
+_STOPPING = _Item("inboxd_daemon_stopping", dict)
 
 
 @dataclass(slots=True)
@@ -94,7 +112,11 @@ class _State:
     #: Nothing more is taken in.
     is_closed: bool = False
     is_stopped: bool = False
-    dropped: int = 0
+    #: Calls that were left out, by plugin and hook.
+    dropped: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    #: How many of these were said, and when; monotonic seconds.
+    dropped_said: int = 0
+    said_at: float = 0.0
     made: int = 0
     #: Debts could not be paid: when to look again.
     look_again_at: float | None = None
@@ -131,7 +153,6 @@ class HookThread:
         self._is_over = threading.Event()
         self._state = _State()
         self._is_started = False
-        self._warned_at: float | None = None
         if hooks.has("inboxd_daemon_started"):
             self._state.waiting.append(_Item("inboxd_daemon_started", dict))
 
@@ -183,7 +204,8 @@ class HookThread:
     @property
     def dropped(self) -> int:
         """How many calls were left out, since too many waited."""
-        return self._state.dropped
+        with self._changed:
+            return sum(self._state.dropped.values())
 
     @property
     def running(self) -> tuple[Implementation, float] | None:
@@ -205,10 +227,11 @@ class HookThread:
                 return True
             state.is_closed = True
             if self._hooks.has("inboxd_daemon_stopping"):
-                state.waiting.append(_Item("inboxd_daemon_stopping", dict))
+                state.waiting.append(_STOPPING)
             self._changed.notify_all()
             is_done = self._changed.wait_for(self._is_idle, timeout_seconds)
             left, call = len(state.waiting), state.call
+        self._say_dropped()
         if not is_done:
             logger.warning(
                 "the daemon stops before all plugins were told what happened: %d calls are left out"
@@ -238,26 +261,45 @@ class HookThread:
             if state.is_closed:
                 return
             if len(state.waiting) >= most or state.size + item.size > MOST_BYTES:
-                state.dropped += 1
-                is_told = self._is_warning_due()
+                for one in self._hooks.implementations(item.hook):
+                    key = one.plugin, one.hook
+                    state.dropped[key] = state.dropped.get(key, 0) + 1
+                say_at = self._say_at()
+                is_due = say_at is not None and self._clock.monotonic() >= say_at
             else:
                 state.waiting.append(item)
                 state.size += item.size
                 self._changed.notify_all()
                 return
-        if is_told:
-            logger.warning(
-                "plugins are slower than what they are told: %d calls were left out so far",
-                state.dropped,
-                extra={"event": "hooks_dropped", "dropped": state.dropped},
-            )
+        if is_due:
+            self._say_dropped()
 
-    def _is_warning_due(self) -> bool:
-        now = self._clock.monotonic()
-        if self._warned_at is not None and now - self._warned_at < _QUIET_SECONDS:
-            return False
-        self._warned_at = now
-        return True
+    def _say_at(self) -> float | None:
+        """Return when to say how many calls were left out; None: it was. The lock is held."""
+        state = self._state
+        if sum(state.dropped.values()) == state.dropped_said:
+            return None
+        return state.said_at + _QUIET_SECONDS if state.dropped_said else 0.0
+
+    def _say_dropped(self) -> None:
+        """Say how many calls were left out so far, unless it was said."""
+        with self._changed:
+            dropped = dict(self._state.dropped)
+            total = sum(dropped.values())
+            if total == self._state.dropped_said:
+                return
+            self._state.dropped_said = total
+            self._state.said_at = self._clock.monotonic()
+        details = ", ".join(
+            f"{hook} of plugin {escaped(plugin)}: {count:,}"
+            for (plugin, hook), count in sorted(dropped.items(), key=lambda item: -item[1])
+        )
+        logger.warning(
+            "plugins are slower than what they are told: %s calls were left out so far (%s)",
+            f"{total:,}",
+            details,
+            extra={"event": "hooks_dropped", "dropped": total},
+        )
 
     def _is_idle(self) -> bool:
         state = self._state
@@ -315,23 +357,37 @@ class HookThread:
                 state.size -= item.size
                 state.calls = self._calls(item)
                 return True
-            pause = None
-            if state.look_again_at is not None:
-                pause = state.look_again_at - self._clock.monotonic()
-                if pause <= 0:
-                    state.waiting.append(_LOOK)
-                    continue
-            self._changed.wait(pause)
+            now = self._clock.monotonic()
+            due = {_LOOK: state.look_again_at, _SAY: self._say_at()}
+            pauses = {item: at - now for item, at in due.items() if at is not None}
+            state.waiting.extend(item for item, pause in pauses.items() if pause <= 0)
+            if not state.waiting:
+                self._changed.wait(min(pauses.values(), default=None))
         return False
 
     def _calls(self, item: _Item) -> Iterator[HookCall]:
         if item is _LOOK:
             self._state.look_again_at = None
-            yield from self._owed.calls()
+            self._put_owed(self._owed.newest())
+            return
+        if item is _SAY:
+            self._say_dropped()
+            return
+        if item.up_to:
+            yield from self._owed.calls(item.up_to)
             return
         arguments = item.make()
         for implementation in self._hooks.implementations(item.hook):
             yield HookCall(implementation, arguments)
+
+    def _put_owed(self, up_to: int) -> None:
+        if not up_to:
+            return
+        item = _Item("owed", dict, up_to=up_to)
+        with self._changed:
+            waiting = self._state.waiting
+            is_last = bool(waiting) and waiting[-1] is _STOPPING
+            waiting.insert(len(waiting) - is_last, item)
 
     def _advance(self, calls: Iterator[HookCall]) -> HookCall | None:
         """Return the next of *calls*; None when there is none, or it cannot be made."""

@@ -33,8 +33,11 @@ def _hook(
 class Nothing:
     """Owes nothing."""
 
-    def calls(self) -> Iterator[HookCall]:
-        return iter(())
+    def newest(self) -> int:
+        return 0
+
+    def calls(self, up_to: int) -> Iterator[HookCall]:
+        raise AssertionError(up_to)
 
 
 class Debts:
@@ -45,12 +48,15 @@ class Debts:
         self.left = {plugin: list(range(count)) for plugin in hooks.plugins_with(ENDED)}
         self.fails = 0
 
-    def calls(self) -> Iterator[HookCall]:
+    def newest(self) -> int:
+        return max((number + 1 for left in self.left.values() for number in left), default=0)
+
+    def calls(self, up_to: int) -> Iterator[HookCall]:
         if self.fails:
             self.fails -= 1
             raise OSError("the store cannot be read")
         for one in self._hooks.implementations(ENDED):
-            for number in list(self.left[one.plugin]):
+            for number in [one for one in self.left[one.plugin] if one < up_to]:
                 call = HookCall(one, {"tree": number})
                 yield call
                 if not call.is_over:
@@ -183,6 +189,45 @@ def test_what_a_slow_plugin_cannot_hear_is_left_out_and_counted(bed: Bed) -> Non
     assert thread.dropped + bed.seen.count("sleeps") == 100
     assert bed.seen.count("sleeps") <= 12
     assert bed.seen[-1] == "b"
+
+
+def test_how_many_were_left_out_is_said_at_once_and_at_the_stop(
+    bed: Bed, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = Hooks([_hook("slow", bed.sleep), _hook("deaf", bed.sleep)])
+    thread = bed.start(hooks, most_tasks=10)
+
+    for _ in range(100):
+        thread.tell_task(HOOK, dict)
+    bed.release.set()
+    assert thread.finish(LIMIT_SECONDS)
+
+    half = thread.dropped // 2
+    said = [one.getMessage() for one in caplog.records if "were left out so far" in one.message]
+    assert said == [
+        "plugins are slower than what they are told: 2 calls were left out so far"
+        f" ({HOOK} of plugin slow: 1, {HOOK} of plugin deaf: 1)",
+        f"plugins are slower than what they are told: {2 * half} calls were left out so far"
+        f" ({HOOK} of plugin slow: {half}, {HOOK} of plugin deaf: {half})",
+    ]
+
+
+def test_what_is_owed_is_told_after_what_waits(bed: Bed) -> None:
+    hooks = Hooks(
+        [
+            _hook("a", lambda task: bed.seen.append(task), "task"),
+            _hook("a", lambda tree: bed.seen.append(-tree - 1), "tree", hook=ENDED),
+            _hook("a", bed.sleep, hook="inboxd_daemon_started"),
+            _hook("a", lambda: bed.seen.append("stops"), hook="inboxd_daemon_stopping"),
+        ]
+    )
+    thread = bed.start(hooks, owed=Debts(hooks, 3))
+    for number in (1, 2):
+        thread.tell_task(HOOK, lambda number=number: {"task": number})  # type: ignore[misc]
+    bed.release.set()
+
+    assert thread.finish(LIMIT_SECONDS)
+    assert bed.seen == ["sleeps", 1, 2, -1, -2, -3, "stops"]
 
 
 def test_results_that_wait_are_bounded_by_their_size(bed: Bed) -> None:
