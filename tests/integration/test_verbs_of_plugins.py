@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+
+from inboxd.config.load import load_settings
+from inboxd.registry import register
+from inboxd.state_lock import StateLock
 
 from ..acceptance.plugin_site import PluginSite
 
@@ -41,6 +46,11 @@ class Line:
             "PYTHONDONTWRITEBYTECODE": "1",
             "INBOXD_STATE__PATH": str(directory / "state"),
         }
+
+    def forget_state(self, **variables: str) -> None:
+        """Have the instance looked for; set *variables* besides."""
+        del self._environment["INBOXD_STATE__PATH"]
+        self._environment.update(variables)
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -111,3 +121,79 @@ def test_a_typo_is_told_the_nearest_verb_of_a_plugin(line: Line) -> None:
 
     assert done.returncode == 2
     assert 'no verb "gret"; did you mean "greet"?' in done.stderr
+
+
+CONFIGURED = """
+import click
+from inboxd import PluginConfiguration
+
+got = []
+
+@hookimpl
+def inboxd_configure(configuration: PluginConfiguration):
+    got[:] = [configuration.options.get("word"), str(configuration.directory)]
+
+@hookimpl
+def inboxd_commands(cli):
+    @cli.group()
+    def words(): '''Say words.'''
+    @words.command()
+    @click.option("--loud", is_flag=True)
+    def say(loud): click.echo(" ".join(map(str, got)))
+    @cli.command()
+    @click.option("--state")
+    def own(state): click.echo(state)
+"""
+
+
+def test_a_verb_of_a_plugin_takes_config_and_state(line: Line, tmp_path: Path) -> None:
+    line.site.install("talker", CONFIGURED)
+    config, state = tmp_path / "c.toml", tmp_path / "elsewhere"
+    config.write_text('[plugins.talker]\nword = "hello"\n')
+    expected = f"hello {state}/plugins/talker\n"
+
+    for arguments in (
+        ("words", "say", "--loud", "--config", str(config), f"--state={state}"),
+        ("words", "--config", str(config), "--state", str(state), "say"),
+    ):
+        done = line(*arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+    assert "--config FILE" in line("words", "say", "--help").stdout
+    assert line("own", "--state", str(state)).stdout == f"{state}\n"
+
+
+def test_a_configuration_that_cannot_be_used_ends_a_verb_of_a_plugin(
+    line: Line, tmp_path: Path
+) -> None:
+    line.site.install("talker", CONFIGURED)
+    config = tmp_path / "c.toml"
+    config.write_text("[run]\nplaecs = 1\n")
+
+    done = line("words", "say", "--config", str(config))
+
+    assert done.returncode == 78
+    assert 'did you mean "places"?' in done.stderr
+
+
+def test_a_verb_of_a_plugin_asks_which_of_several_instances_is_meant(
+    line: Line, tmp_path: Path
+) -> None:
+    line.site.install("talker", CONFIGURED)
+    line.forget_state(XDG_RUNTIME_DIR=str(tmp_path / "run"), XDG_CONFIG_HOME=str(tmp_path))
+    with ExitStack() as stack:
+        for name in ("one", "two"):
+            settings = load_settings(
+                overrides={"state.path": str(tmp_path / name), "inbox.path": str(tmp_path / "in")},
+                environ={},
+                cwd=tmp_path,
+            )
+            (tmp_path / name).mkdir(mode=0o700)
+            stack.callback(StateLock.acquire(settings.state.path).release)
+            environ = {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+            stack.callback(register(settings, version="1", environ=environ).remove)
+        asked, chosen = line("words", "say"), line("words", "say", "--state", str(tmp_path / "two"))
+        help_ = line("words", "say", "--help")
+
+    assert (asked.returncode, chosen.returncode, help_.returncode) == (2, 0, 0)
+    assert f"--state {tmp_path}/one" in asked.stderr
+    assert chosen.stdout == f"None {tmp_path}/two/plugins/talker\n"

@@ -8,10 +8,12 @@ said in one line, and breaks nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from inboxd.cli.options import Where
 from inboxd.names import escaped
 from inboxd.plugins.failures import said
 from inboxd.plugins.installed import installed_plugins
@@ -19,13 +21,13 @@ from inboxd.plugins.limited import within
 from inboxd.plugins.manager import load_plugins, without_disabled
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from inboxd.config.settings import Settings
     from inboxd.plugins.hooks import Implementation
     from inboxd.plugins.loaded import Plugins
 
-__all__ = ["AddedVerbs", "added_verbs", "verbs_of"]
+__all__ = ["AddedVerbs", "added_verbs", "verbs_of", "where_in"]
 
 _HOOK = "inboxd_commands"
 
@@ -102,4 +104,33 @@ def _commands_of(one: Implementation) -> dict[str, click.Command]:
 def _checked(command: object) -> click.Command:
     if not isinstance(command, click.Command):
         raise TypeError(f"it added a {type(command).__name__}, which is no click command")
+    _add_where_options(command)
     return command
+
+
+def where_in(words: Sequence[str]) -> Where:
+    """Return what `--config` and `--state` say in the words behind a verb of a plugin."""
+    said: dict[str, Path | None] = {"--config": None, "--state": None}
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            break
+        name, has_value, value = word.partition("=")
+        if name in said and (text := value if has_value else next(rest, "")):
+            said[name] = Path(text)
+    return Where(config=said["--config"], state=said["--state"])
+
+
+def _add_where_options(command: click.Command) -> None:
+    """Have a verb, and those below it, take `--config` and `--state`, which were read before."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    for name, metavar, text in (
+        ("--config", "FILE", "The configuration of the instance that is meant."),
+        ("--state", "DIR", "The state directory of the instance that is meant."),
+    ):
+        if name not in taken:
+            option = click.Option([name], metavar=metavar, help=text, expose_value=False)
+            command.params.append(option)
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _add_where_options(one)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from inboxd.cli.output import note
-from inboxd.errors import InboxdError
+from inboxd.errors import AmbiguousReference, InboxdError
 from inboxd.names import did_you_mean, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inboxd.cli.added_verbs import AddedVerbs
+    from inboxd.cli.options import Where
+    from inboxd.config.settings import Settings
 
 __all__ = ["VERBS", "Verbs"]
 
@@ -43,6 +45,8 @@ class Verbs(click.Group):
     """The group of all verbs: inboxd's own, and those that plugins add."""
 
     _found: AddedVerbs | None = None
+    #: Several instances run, and nothing says which one a verb of a plugin is about.
+    _ambiguous: AmbiguousReference | None = None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order in which a newcomer meets them, then those of plugins."""
@@ -63,9 +67,11 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; for one that is none say which is near."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            added = self._added()
+            added = self._added(args[1:])
             commands = {} if added is None else added.commands
             if args[0] in commands:
+                if self._ambiguous is not None and not {"-h", "--help"} & set(args[1:]):
+                    raise self._ambiguous
                 return args[0], commands[args[0]], args[1:]
             _tell(added)
             hint = did_you_mean(args[0], [*VERBS, *commands])
@@ -95,19 +101,42 @@ class Verbs(click.Group):
 
         self._found = AddedVerbs()
 
-    def _added(self) -> AddedVerbs | None:
-        """Return the verbs of plugins, which are looked for once; None where none is installed."""
-        if self._found is None and _are_plugins_installed():
-            from inboxd.cli.added_verbs import AddedVerbs, added_verbs  # not for our own verbs
-            from inboxd.cli.options import Where  # the same
+    def _added(self, words: Sequence[str] = ()) -> AddedVerbs | None:
+        """
+        Return the verbs of plugins, which are looked for once; None where none is installed.
 
+        Args:
+            words: behind the verb; `--config` and `--state` among them say with which settings.
+
+        Raises:
+            InboxdError: the instance that they name has none that can be used.
+        """
+        if self._found is None and _are_plugins_installed():
+            from inboxd.cli.added_verbs import (  # not for our own verbs
+                AddedVerbs,
+                added_verbs,
+                where_in,
+            )
+
+            where = where_in(words)
             try:
-                self._found = added_verbs(Where(config=None, state=None).settings(), VERBS)
+                self._found = added_verbs(self._settings(where), VERBS)
             except InboxdError as error:
+                if where.config is not None or where.state is not None:
+                    raise
                 self._found = AddedVerbs(
                     problems=[f"verbs of plugins cannot be looked for: {error}"]
                 )
         return self._found
+
+    def _settings(self, where: Where) -> Settings:
+        """Return those of the instance that is meant; of none when several run."""
+        try:
+            return where.instance().settings
+        except AmbiguousReference as error:
+            # Told when the verb is there: for `--help` and a mistyped one it is no matter.
+            self._ambiguous = error
+            return where.settings()
 
 
 def _are_plugins_installed() -> bool:

@@ -217,5 +217,6 @@ def inboxd_commands(cli: click.Group) -> None:
     Called when a verb is named that is not inboxd's own, and for the list in `inboxd --help`, with
     a group in which nothing is yet, within 5 s.
     A good answer adds click commands, `cli.add_command(...)`, imports what they need only when they
-    run, and takes no name of a verb that is there: such a one is refused.
+    run, and takes no name of a verb that is there: such a one is refused. Each verb also takes
+    `--config` and `--state`; what `inboxd_configure` got is of the instance that they name.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 
 from inboxd import PluginConfiguration
 from inboxd_audit.plugin import AuditPlugin
-from inboxd_audit.record import Record, record_files
+from inboxd_audit.record import EVENTS, Record, record_files
 from inboxd_audit.settings import settings_of
 
 
@@ -109,6 +111,15 @@ def test_the_verb_filters(tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, ["audit", "--since", "0s"]).output == ""
     assert CliRunner().invoke(cli, ["audit", "--tree", "abcd"]).output == ""
     assert CliRunner().invoke(cli, ["audit", "--since", "soon"]).exit_code == 2
+    unknown = CliRunner().invoke(cli, ["audit", "--event", "nope"])
+    assert unknown.exit_code == 2
+    assert "'file_rejected', 'task_starting'" in unknown.output
+
+
+def test_every_event_that_is_recorded_can_be_asked_for() -> None:
+    source = inspect.getsource(AuditPlugin)
+
+    assert set(re.findall(r'self._add\(\s*"(\w+)"', source)) == set(EVENTS)
 
 
 def test_the_verb_says_what_to_set_when_nothing_is_recorded(tmp_path: Path) -> None:

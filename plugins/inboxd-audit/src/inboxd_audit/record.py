@@ -12,7 +12,18 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Record", "record_files"]
+__all__ = ["EVENTS", "Record", "record_files"]
+
+#: All that is recorded.
+EVENTS = (
+    "daemon_started",
+    "daemon_stopping",
+    "tree_accepted",
+    "tree_ended",
+    "file_rejected",
+    "task_starting",
+    "task_ended",
+)
 
 
 class Record:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from inboxd_audit.record import record_files
+from inboxd_audit.record import EVENTS, record_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def make_verb(plugin: AuditPlugin) -> click.Command:
 
     @click.command("audit", help="Show what was taken, run and refused, the oldest first.")
     @click.option("--tree", metavar="ID", help="Only this tree: its id, or the end of it.")
-    @click.option("--event", metavar="NAME", help="Only this event, as task_ended.")
+    @click.option("--event", type=click.Choice(EVENTS), help="Only this event.")
     @click.option("--since", metavar="T", help="Only the last 90s, 10m, 2h or 7d.")
     @click.option("--json", "as_json", is_flag=True, help="The lines as they are recorded.")
     def audit(tree: str | None, event: str | None, since: str | None, as_json: bool) -> None:
