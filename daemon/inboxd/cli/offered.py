@@ -13,6 +13,7 @@ from inboxd.plugins.example import example_task
 from inboxd.plugins.inputs_type import schema_of
 from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.manager import ExecutorCatalog, load_plugins
+from inboxd.plugins.protocol import HasExample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,10 @@ class OfferedExecutor:
     is_enabled: bool
     #: JSON Schema; None: any object will do.
     schema: Mapping[str, Any] | None
-    #: A task that the check of a file takes; None where none could be made.
+    #: A task; None where none could be made that the check of a file takes.
     example: Mapping[str, Any] | None
+    #: Why the check refuses the executor's own example as things are; None: it does not.
+    example_problem: str | None
 
 
 def load_all(settings: Settings) -> Plugins:
@@ -76,6 +79,7 @@ def resolved_executor(name: str, settings: Settings, plugins: Plugins) -> Offere
 
 def _offered(executor: Executor, origin: ExecutorOrigin, *, is_enabled: bool) -> OfferedExecutor:
     schema = schema_of(executor.inputs_schema)
+    example, example_problem = _example(executor, schema)
     return OfferedExecutor(
         name=executor.name,
         description=str(executor.description),
@@ -85,7 +89,8 @@ def _offered(executor: Executor, origin: ExecutorOrigin, *, is_enabled: bool) ->
         version=version_of(origin.distribution),
         is_enabled=is_enabled,
         schema=schema,
-        example=_valid_example(executor, schema),
+        example=example,
+        example_problem=example_problem,
     )
 
 
@@ -97,14 +102,25 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
-def _valid_example(
+def _example(
     executor: Executor, schema: Mapping[str, Any] | None
-) -> Mapping[str, Any] | None:
-    """Return an example that the check of a file takes; a schema may be too clever for a guess."""
+) -> tuple[Mapping[str, Any] | None, str | None]:
+    """
+    Return an example, and what is wrong with it.
+
+    One that was made from a schema is left out if anything is: a schema may be too clever for a
+    guess. The executor's own may wait for a setting, and the error says for which.
+    """
     try:
         task = example_task(executor, schema)
         catalog = ExecutorCatalog({executor.name: executor})
         checked = check_array(msgspec.json.encode([task]), catalog=catalog)
+        is_its_own = isinstance(executor, HasExample)
     except Exception:  # a plugin's own attributes and checks: what they raise ends no list
-        return None
-    return task if isinstance(checked, CheckedArray) else None
+        return None, None
+    if isinstance(checked, CheckedArray):
+        return task, None
+    if not is_its_own:
+        return None, None
+    problem = checked.problems[0]
+    return task, f"{problem.message}; {problem.hint}" if problem.hint else problem.message

@@ -213,6 +213,29 @@ def test_no_example_is_shown_that_would_be_refused(run: Run, site: Site) -> None
     assert json.loads(out)["example"] is None
 
 
+def test_an_example_that_waits_for_a_setting_says_for_which(run: Run) -> None:
+    _, out, _ = run("executors", "python")
+    _, document, _ = run("executors", "python", "--json")
+    found = json.loads(document)
+    note, _, text = out.partition("Example:\n")[2].partition("\n")
+
+    assert json.loads(text) == [found["example"]]
+    assert found["example"]["params"] == {"function": "package.module:function"}
+    assert note == f"  refused as things are: {found['example_problem']}"
+    assert "by `allow = [" in note
+
+
+def test_an_example_that_a_setting_allows_is_shown_without_a_word(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INBOXD_EXECUTORS__PYTHON__ALLOW", '["jobs:add"]')
+    _, out, _ = run("executors", "python", "--json")
+    found = json.loads(out)
+
+    assert found["example"]["params"] == {"function": "jobs:add"}
+    assert found["example_problem"] is None
+
+
 def test_an_executor_that_a_plugin_makes_when_asked_is_shown(run: Run, site: Site) -> None:
     site.install("maker", MAKER)
 

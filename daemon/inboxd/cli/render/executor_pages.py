@@ -41,6 +41,7 @@ def whole_form(executor: OfferedExecutor, settings: Settings) -> dict[str, Any]:
         "inputs_schema": executor.schema,
         "settings": _settings_of(executor, settings),
         "example": executor.example,
+        "example_problem": executor.example_problem,
     }
 
 
@@ -85,6 +86,9 @@ def print_page(executor: OfferedExecutor, settings: Settings) -> None:
     if executor.example is None:
         console.print("  none could be made from its schema; see its own documentation")
         return
+    if executor.example_problem is not None:
+        refused = f"  refused as things are: {executor.example_problem}"
+        console.print(foreign(refused, "yellow"), soft_wrap=True)
     # No blank is added and no line is broken: it can be copied into a file.
     text = json.dumps([executor.example], ensure_ascii=False, indent=2)
     console.print(Text(escaped(text, keep_newlines=True)), soft_wrap=True)
