@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class RunningInstance:
     #: RFC 3339.
     started_at: str
     version: str
+    #: The directory of the Python environment that it runs in; None: an older daemon.
+    environment: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,7 @@ def _write_entry(path: Path, settings: Settings, version: str) -> None:
         "pid": os.getpid(),
         "started_at": rfc3339_micros(time.time_ns() // 1_000),
         "version": version,
+        "environment": sys.prefix,
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
@@ -222,6 +226,7 @@ def _read_entry(path: Path) -> RunningInstance | None:
             pid=int(document["pid"]),
             started_at=str(document["started_at"]),
             version=str(document["version"]),
+            environment=Path(place) if (place := document.get("environment")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

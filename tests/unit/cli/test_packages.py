@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from inboxd.cli.packages.environment import Installer, find_installer, refuse_unless_writable
 from inboxd.cli.packages.needed import needs_of, project_of
-from inboxd.cli.packages.restarting import restart_command, restart_lines
+from inboxd.cli.packages.restarting import concerned, restart_command, restart_lines
 from inboxd.cli.packages.snapshot import Change, Snapshot, changes
 from inboxd.errors import PackagesRefused
-from inboxd.registry import running_instances
+from inboxd.registry import RunningInstance, running_instances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 REQUIRES: dict[str, Sequence[str]] = {
@@ -159,3 +159,22 @@ def test_nothing_is_said_of_daemons_where_none_runs(tmp_path: Path) -> None:
     of_user, _ = running_instances({"XDG_RUNTIME_DIR": str(tmp_path)}, system=tmp_path / "none")
 
     assert restart_lines(of_user) == []
+
+
+def test_only_daemons_of_this_environment_and_of_the_instance_that_is_meant_are_named() -> None:
+    def running(state: str, environment: str | None) -> RunningInstance:
+        return RunningInstance(
+            state=Path(state),
+            inbox=Path("/in"),
+            store_url="sqlite://",
+            config=None,
+            pid=1,
+            started_at="",
+            version="1",
+            environment=None if environment is None else Path(environment),
+        )
+
+    ours, older, other = running("/a", "/env"), running("/b", None), running("/c", "/else")
+
+    assert concerned([ours, older, other], environment=Path("/env")) == [ours, older]
+    assert concerned([ours, older], environment=Path("/env"), state=Path("/a")) == [ours]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from inboxd.cli.exit_codes import ExitCode
 from inboxd.cli.output import note, print_json, problem
-from inboxd.cli.packages.restarting import restart_lines
+from inboxd.cli.packages.restarting import concerned, restart_lines
 from inboxd.cli.packages.snapshot import Change, changes, take_snapshot
+from inboxd.errors import InboxdError
 from inboxd.names import escaped
 from inboxd.registry import running_instances
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from inboxd.cli.options import Where
     from inboxd.cli.packages.environment import Installer
     from inboxd.cli.packages.snapshot import Snapshot
+    from inboxd.registry import RunningInstance
 
 __all__ = ["change_packages", "run_installer"]
 
@@ -84,8 +88,7 @@ def change_packages(
     report = _Report(
         command=command, installer_exit=code, before=before, after=take_snapshot(options)
     )
-    of_user, of_system = running_instances(os.environ)
-    restarts = restart_lines(of_user + of_system) if report.changed else []
+    restarts = restart_lines(_that_see_it(where)) if report.changed else []
     if as_json:
         print_json(_form(report))
     else:
@@ -100,6 +103,16 @@ def change_packages(
         problem(f"the plugins cannot be looked at: {report.after.failure}")
     is_worse = report.before.is_whole and not report.after.is_whole
     return ExitCode.FAILED if code or is_worse or report.newly_broken else ExitCode.GOOD
+
+
+def _that_see_it(where: Where) -> list[RunningInstance]:
+    """Return the daemons that run in this environment; of these the one that *where* names."""
+    of_user, of_system = running_instances(os.environ)
+    state = None
+    if where.config is not None or where.state is not None:
+        with contextlib.suppress(InboxdError):
+            state = where.instance().settings.state.path
+    return concerned(of_user + of_system, environment=Path(sys.prefix), state=state)
 
 
 def _form(report: _Report) -> dict[str, Any]:

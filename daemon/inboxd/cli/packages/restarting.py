@@ -11,10 +11,29 @@ from inboxd.names import escaped
 if TYPE_CHECKING:
     from inboxd.registry import RunningInstance
 
-__all__ = ["restart_command", "restart_lines"]
+__all__ = ["concerned", "restart_command", "restart_lines"]
 
 #: The unit at the end of a cgroup's path (cgroups(7), systemd.slice(5)).
 _UNIT = re.compile(r"/(?P<unit>[^/]+\.service)$")
+
+
+def concerned(
+    running: list[RunningInstance], *, environment: Path, state: Path | None = None
+) -> list[RunningInstance]:
+    """
+    Return the daemons that see a change of an environment once they are restarted.
+
+    Args:
+        running: all that run.
+        environment: its directory.
+        state: of the instance that is meant; None: of any.
+    """
+    return [
+        one
+        for one in running
+        if (one.environment is None or one.environment.resolve() == environment.resolve())
+        and (state is None or one.state.resolve() == state.resolve())
+    ]
 
 
 def restart_lines(running: list[RunningInstance], *, proc: Path = Path("/proc")) -> list[str]:
