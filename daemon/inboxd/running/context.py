@@ -62,8 +62,14 @@ class ContextSource:
         """Return the context of an attempt whose time limit of *limit* seconds begins now."""
         context = AttemptContext(attempt, self)
         if limit is not None:
-            context.begin(limit)
+            self.begin_limit(context, limit)
         return context
+
+    def begin_limit(self, context: AttemptContext, limit: float) -> None:
+        """Take note that an attempt's time limit of *limit* seconds begins now."""
+        end = self.clock.now_micros() + round(limit * 1_000_000)
+        # Not a method of the context, which is the plugin's to call.
+        context._deadline_micros = end  # pyright: ignore[reportPrivateUsage] - of this module
 
 
 class AttemptContext:
@@ -150,7 +156,3 @@ class AttemptContext:
         """Say how far the attempt is; what is said after its end is nobody's."""
         if not self.cancelled:
             self._source.board.note(self._attempt, fraction, message)
-
-    def begin(self, limit: float) -> None:
-        """Take note that the time limit of *limit* seconds begins now."""
-        self._deadline_micros = self._source.clock.now_micros() + round(limit * 1_000_000)

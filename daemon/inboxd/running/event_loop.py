@@ -3,6 +3,10 @@ Attempts on the event loop: one thread, one loop, as many attempts as there are 
 
 The path of an executor that returns at once is short on purpose: no asyncio task, no future, one
 wake-up and one report for as many attempts as are there.
+
+At its time limit an attempt is cancelled, and has the grace to tidy up. One that ignores that is
+reported then, and cancelled again and again. It keeps its place until it returns, and no further
+attempt of the same task begins before that.
 """
 
 from __future__ import annotations
@@ -10,12 +14,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from inboxd.forked_children import leave_if_child
 from inboxd.running.context import decoded_object
 from inboxd.running.outcomes import CUT, DONE, outcome_of_value, raised, timed_out
+from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -36,6 +43,31 @@ _REPORT_SECONDS = 0.002
 _REPORT_ATTEMPTS = 64
 #: A loop that is not blocked winds up in this time, besides the graces.
 WIND_UP_SECONDS = 5.0
+#: What ignores its cancellation is cancelled again after this.
+_AGAIN_SECONDS = 1.0
+
+
+class _Awaited:
+    """An attempt that is awaited; of the loop's thread."""
+
+    __slots__ = ("attempt", "context", "is_over", "is_reported", "keeps_place", "limit", "timer")
+
+    def __init__(self, attempt: Attempt, limit: float | None, context: AttemptContext) -> None:
+        self.attempt = attempt
+        self.limit = limit
+        self.context = context
+        #: Ends the attempt at its time limit.
+        self.timer: asyncio.TimerHandle | None = None
+        #: Its time limit has passed.
+        self.is_over = False
+        self.is_reported = False
+        #: It goes on though it was reported.
+        self.keeps_place = False
+
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Tell it to end."""
+        self.context.cancelled = True
+        task.cancel()
 
 
 class LoopAttempts:
@@ -49,6 +81,7 @@ class LoopAttempts:
         max_result_bytes: int,
         grace_seconds: float,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
+        on_places_kept: Callable[[PlaceKind, int], None],
         clock: Clock,
     ) -> None:
         self._executors = executors
@@ -56,15 +89,22 @@ class LoopAttempts:
         self._max_result_bytes = max_result_bytes
         self._grace_seconds = grace_seconds
         self._report = report
+        self._on_places_kept = on_places_kept
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._batches: deque[Sequence[tuple[Attempt, float | None]]] = deque()
         self._drain_is_due = False
-        #: What is awaited and not reported.
-        self._tasks: dict[asyncio.Task[None], Attempt] = {}
-        #: Reported though they ignored their cancellation.
-        self._given_up: set[asyncio.Task[None]] = set()
+        #: What is awaited, reported or not.
+        self._tasks: dict[asyncio.Task[None], _Awaited] = {}
+        #: By the task's number: attempts that are reported and have not returned.
+        self._overstaying: set[int] = set()
+        #: By the task's number: attempts that wait for an earlier one to return.
+        self._waiting: dict[int, tuple[Attempt, float | None]] = {}
+        #: What was left on the loop when it was to stop: it stops with the last of them.
+        self._left: set[asyncio.Task[Any]] = set()
+        #: Where executors run; a child that one forks is not to go on here.
+        self._process = os.getpid()
         self._outcomes: list[tuple[Attempt, Outcome, int]] = []
         self._is_cut = False
 
@@ -114,24 +154,28 @@ class LoopAttempts:
         self._is_cut = True
         winding_up = asyncio.run_coroutine_threadsafe(self._wind_up(), loop)
         try:
-            winding_up.result(2 * self._grace_seconds + WIND_UP_SECONDS)
+            is_empty = winding_up.result(2 * self._grace_seconds + WIND_UP_SECONDS)
         except TimeoutError:
             # An executor blocks the thread, which ends when that returns, or with the process.
             logger.exception("event loop does not stop", extra={"event": "loop_stuck"})
+            self._loop = None
             loop.call_soon_threadsafe(loop.stop)
         else:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            # With something left the thread ends with that, or with the process.
+            if is_empty:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
         self._thread = self._loop = None
         while self._batches:
             self.begin(self._batches.popleft())
 
     def running(self) -> list[Attempt]:
         """Return the attempts that are on the loop now; from any thread."""
-        return list(self._tasks.values())
+        return [one.attempt for one in list(self._tasks.values()) if not one.is_reported]
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
+        _of_this_thread.loop = loop
         try:
             loop.run_forever()
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -152,14 +196,19 @@ class LoopAttempts:
                 if self._is_cut:
                     self._outcomes.append((attempt, CUT, now_micros()))
                     continue
+                if self._overstaying and attempt.task in self._overstaying:
+                    self._waiting[attempt.task] = attempt, limit
+                    continue
                 context = self._contexts.context(attempt, limit)
                 try:
                     value = executors[attempt.executor].execute(
                         {} if attempt.inputs is None else decoded_object(attempt.inputs), context
                     )
                 except BaseException as error:  # the outer door of one attempt
+                    leave_if_child(self._process, error)
                     self._outcomes.append((attempt, self._raised(attempt, error), now_micros()))
                     continue
+                leave_if_child(self._process)
                 if value is None:
                     self._outcomes.append((attempt, DONE, now_micros()))
                 elif hasattr(value, "__await__"):
@@ -191,66 +240,141 @@ class LoopAttempts:
         self, attempt: Attempt, limit: float | None, context: AttemptContext, value: Awaitable[Any]
     ) -> None:
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._finish(attempt, limit, context, value))
-        self._tasks[task] = attempt
+        one = _Awaited(attempt, limit, context)
+        task = loop.create_task(self._finish(one, value))
+        self._tasks[task] = one
+        if limit is not None:
+            one.timer = loop.call_later(limit, self._time_out, task, one)
         task.add_done_callback(self._forget)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
-        self._given_up.discard(task)
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        """Have nothing more to do with a task that is done."""
+        if (one := self._tasks.pop(task, None)) is not None:
+            number = one.attempt.task
+            if one.timer is not None:
+                one.timer.cancel()
+            self._overstaying.discard(number)
+            if one.keeps_place:
+                self._on_places_kept(PlaceKind.ASYNC, -1)
+            if (successor := self._waiting.pop(number, None)) is not None:
+                self._batches.append([successor])
+                task.get_loop().call_soon(self._drain)
+        if self._left:
+            self._left.discard(task)
+            if not self._left:
+                task.get_loop().stop()
 
-    async def _finish(
-        self, attempt: Attempt, limit: float | None, context: AttemptContext, value: Awaitable[Any]
-    ) -> None:
+    async def _finish(self, one: _Awaited, value: Awaitable[Any]) -> None:
         """Await one attempt and record how it ended."""
         outcome: Outcome
-        timeout = asyncio.timeout(limit)
         try:
-            async with timeout:
-                result = await value
+            result = await value
+            leave_if_child(self._process)
             outcome = outcome_of_value(result, max_result_bytes=self._max_result_bytes)
         except BaseException as error:  # the outer door of one attempt
-            if timeout.expired() and limit is not None:
-                outcome = timed_out(limit)
-            else:
-                outcome = self._raised(attempt, error)
-        context.cancelled = True
-        if self._is_cut:
+            leave_if_child(self._process, error)
+            outcome = self._raised(one.attempt, error)
+        one.context.cancelled = True
+        if one.is_reported:
+            return
+        if one.is_over and one.limit is not None:
+            outcome = timed_out(one.limit)  # also where it returned something after all
+        elif self._is_cut:
             outcome = CUT
-        if asyncio.current_task() not in self._tasks:
-            return  # given up: its outcome was reported when the grace was over
+        one.is_reported = True
         if not self._outcomes:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._outcomes.append((attempt, outcome, self._clock.now_micros()))
+        self._outcomes.append((one.attempt, outcome, self._clock.now_micros()))
+
+    def _time_out(self, task: asyncio.Task[None], one: _Awaited) -> None:
+        """Have an attempt end whose time limit has passed."""
+        if one.is_reported:
+            return
+        one.is_over = True
+        one.cancel(task)
+        one.timer = task.get_loop().call_later(self._grace_seconds, self._overtake, task, one)
+
+    def _overtake(self, task: asyncio.Task[None], one: _Awaited) -> None:
+        """Report an attempt that goes on though its time limit and the grace have passed."""
+        if one.is_reported or one.limit is None:
+            return
+        self._log_that_it_goes_on(one)
+        one.is_reported = one.keeps_place = True
+        self._overstaying.add(one.attempt.task)
+        self._on_places_kept(PlaceKind.ASYNC, 1)
+        self._outcomes.append((one.attempt, timed_out(one.limit), self._clock.now_micros()))
+        self._flush()
+        self._insist(task)
+
+    def _insist(self, task: asyncio.Task[Any]) -> None:
+        """Cancel what ignores that, until it is done."""
+        if not task.done():
+            task.cancel()
+            task.get_loop().call_later(_AGAIN_SECONDS, self._insist, task)
 
     def _cancel_all(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        """Cancel what runs; the outcomes of what does not end come when the grace is over."""
+        waiting, self._waiting = self._waiting, {}
+        for attempt, _ in waiting.values():
+            self._outcomes.append((attempt, CUT, self._clock.now_micros()))
+        self._flush()
+        for task, one in self._tasks.items():
+            one.cancel(task)
         if self._tasks:
             asyncio.get_running_loop().call_later(self._grace_seconds, self._give_up)
 
     def _give_up(self) -> None:
         """Report what ignores its cancellation as cut."""
-        for task, attempt in list(self._tasks.items()):
-            logger.warning(
-                "attempt does not end",
-                extra={
-                    "event": "attempt_given_up",
-                    "tree": attempt.tree_id,
-                    "task": attempt.task_id,
-                    "attempt": attempt.number,
-                },
-            )
-            del self._tasks[task]
-            self._given_up.add(task)
-            self._outcomes.append((attempt, CUT, self._clock.now_micros()))
+        for task, one in self._tasks.items():
+            if one.is_reported:
+                continue
+            self._log_that_it_goes_on(one)
+            one.is_reported = True
+            outcome = timed_out(one.limit) if one.is_over and one.limit is not None else CUT
+            self._outcomes.append((one.attempt, outcome, self._clock.now_micros()))
+            self._insist(task)
         self._flush()
 
-    async def _wind_up(self) -> None:
+    def _log_that_it_goes_on(self, one: _Awaited) -> None:
+        logger.warning(
+            "attempt does not end: its executor ignores that it is cancelled",
+            extra={
+                "event": "attempt_given_up",
+                "tree": one.attempt.tree_id,
+                "task": one.attempt.task_id,
+                "attempt": one.attempt.number,
+            },
+        )
+
+    async def _wind_up(self) -> bool:
+        """Cancel all that is on the loop, also what executors left; return whether it is done."""
+        if self._loop is None:
+            return False  # it comes too late: the loop was given up
         self._drain()
-        left = {*self._tasks, *self._given_up}
-        for task in left:
+        self._cancel_all()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        strays = left - self._tasks.keys()
+        for task in strays:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=self._grace_seconds)
         self._give_up()
+        self._left = {task for task in left if not task.done()}
+        for task in self._left & strays:
+            task.add_done_callback(self._forget)
+            self._insist(task)
+        return not self._left
+
+
+#: The loop that runs in a thread, if one of ours does.
+_of_this_thread = threading.local()
+
+
+def _leave_loop_in_child() -> None:
+    """End a forked child where it would come back to the loop, which is the daemon's."""
+    loop: asyncio.AbstractEventLoop | None = getattr(_of_this_thread, "loop", None)
+    if loop is not None:
+        loop.call_soon(os._exit, 1)
+
+
+os.register_at_fork(after_in_child=_leave_loop_in_child)

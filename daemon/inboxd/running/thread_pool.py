@@ -136,7 +136,7 @@ class ThreadAttempts:
         outcome: Outcome = CUT
         if not self._is_cut:
             if (limit := job.limit) is not None:
-                job.context.begin(limit)
+                self._contexts.begin_limit(job.context, limit)
                 self._call_later(limit, lambda: self._overtake(job, timed_out(limit)))
             try:
                 value = self._executors[attempt.executor].execute(

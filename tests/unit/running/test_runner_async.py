@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from inboxd.errors import NoRetry, RetryLater
+from inboxd.plugins import protocol
 from inboxd.running import event_loop
 from inboxd.running.outcomes import CUT
 from inboxd.task import Completed, TaskErrorCode
 
-from .runner_bed import RunnerBed, attempt, completed, failed
+from .runner_bed import (
+    LIMIT_SECONDS,
+    RunnerBed,
+    attempt,
+    completed,
+    exit_status,
+    failed,
+    until,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Coroutine, Mapping
 
     from inboxd.plugins.protocol import TaskContext
 
@@ -156,6 +168,227 @@ def test_an_attempt_over_its_time_limit_is_cancelled(tmp_path: Path) -> None:
     assert outcome.error.code == TaskErrorCode.TIMEOUT
     assert outcome.error.message == "it was ended after its time limit of 0.05 s"
     assert cancelled.is_set()
+
+
+class TestAnAttemptThatIgnoresItsTimeLimit:
+    """It is reported after the grace, and keeps its place until it returns."""
+
+    def test_is_reported_and_its_place_when_it_returns(self, tmp_path: Path) -> None:
+        release = threading.Event()
+        seen: list[bool] = []
+
+        with RunnerBed(tmp_path, executors=[Calls(ignoring(release, seen))]) as bed:
+            outcome = failed(bed.run(attempt("calls", timeout_seconds=0.05))[0])
+            kept, shown = list(bed.places_kept), bed.runner.running()
+            release.set()
+            bed.wait_until(lambda: len(bed.places_kept) == 2)
+
+        assert outcome.error.code == TaskErrorCode.TIMEOUT
+        assert kept == [1]
+        assert bed.places_kept == [1, -1]
+        assert shown == []
+        assert all(seen)
+
+    def test_is_cancelled_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(event_loop, "_AGAIN_SECONDS", 0.01)
+        release = threading.Event()
+        seen: list[bool] = []
+
+        with RunnerBed(
+            tmp_path, executors=[Calls(ignoring(release, seen))], grace_seconds=0.01
+        ) as bed:
+            bed.run(attempt("calls", timeout_seconds=0.01))
+            until(lambda: len(seen) >= 4)
+            release.set()
+
+    def test_holds_back_the_next_attempt_of_its_task(self, tmp_path: Path) -> None:
+        release = threading.Event()
+        ignore = ignoring(release, [])
+        running: list[int] = []
+
+        async def first_ignores(inputs: dict[str, Any], context: TaskContext) -> list[int]:
+            running.append(context.attempt)
+            if context.attempt == 1:
+                await ignore(inputs, context)
+            now = list(running)
+            running.remove(context.attempt)
+            return now
+
+        second = attempt("calls", number=2)
+        with RunnerBed(tmp_path, executors=[Calls(first_ignores)], grace_seconds=0.01) as bed:
+            failed(bed.run(attempt("calls", timeout_seconds=0.05))[0])
+            bed.runner.run([second])
+            bed.run(attempt("noop", position=1))
+            is_held_back = not bed.has_outcome(second)
+            release.set()
+            outcome = bed.outcome(second)
+
+        assert is_held_back
+        assert completed(outcome) == [2]
+
+    def test_is_cut_while_it_holds_back_another(self, tmp_path: Path) -> None:
+        release = threading.Event()
+        second = attempt("calls", number=2)
+
+        bed = RunnerBed(tmp_path, executors=[Calls(ignoring(release, []))], grace_seconds=0.01)
+        bed.runner.start()
+        failed(bed.run(attempt("calls", timeout_seconds=0.05))[0])
+        bed.runner.run([second])
+        bed.run(attempt("noop", position=1))
+        bed.runner.stop()
+        outcome = bed.outcome(second)
+        release.set()
+
+        assert outcome == CUT
+
+
+def ignoring(
+    release: threading.Event, seen: list[bool]
+) -> Callable[[dict[str, Any], TaskContext], Coroutine[Any, Any, str]]:
+    """Return a function that goes on when it is cancelled, and notes what the context says then."""
+
+    async def ignore(inputs: dict[str, Any], context: TaskContext) -> str:
+        while not release.is_set():
+            try:
+                await asyncio.sleep(0.001)
+            except asyncio.CancelledError:
+                seen.append(context.cancelled)
+        return "too late"
+
+    return ignore
+
+
+def test_a_value_that_is_returned_past_the_time_limit_does_not_count(tmp_path: Path) -> None:
+    async def return_late(inputs: dict[str, Any], context: TaskContext) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "too late"
+        return "never"
+
+    with RunnerBed(tmp_path, executors=[Calls(return_late)]) as bed:
+        outcome = failed(bed.run(attempt("calls", timeout_seconds=0.05))[0])
+
+    assert outcome.error.code == TaskErrorCode.TIMEOUT
+    assert bed.places_kept == []
+
+
+@pytest.mark.parametrize("by", ["time limit", "cut"])
+def test_the_context_says_cancelled_when_the_attempt_is(tmp_path: Path, by: str) -> None:
+    begun = threading.Event()
+    seen: list[bool] = []
+
+    async def look(inputs: dict[str, Any], context: TaskContext) -> None:
+        seen.append(context.cancelled)
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append(context.cancelled)
+
+    one = attempt("calls", timeout_seconds=0.05 if by == "time limit" else None)
+    with RunnerBed(tmp_path, executors=[Calls(look)]) as bed:
+        bed.runner.run([one])
+        begun.wait(LIMIT_SECONDS)
+        if by == "cut":
+            bed.runner.cut()
+        bed.outcome(one)
+
+    assert seen == [False, True]
+
+
+def test_the_context_has_no_more_than_is_documented(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def look(inputs: dict[str, Any], context: TaskContext) -> None:
+        names.extend(name for name in dir(context) if not name.startswith("_"))
+
+    with RunnerBed(tmp_path, executors=[Calls(look)]) as bed:
+        bed.run(attempt("calls"))
+
+    documented = {name for name in dir(protocol.TaskContext) if not name.startswith("_")}
+    assert set(names) == documented | {*protocol.TaskContext.__annotations__}
+
+
+def test_a_stop_cancels_tasks_that_executors_left_on_the_loop(tmp_path: Path) -> None:
+    left: list[asyncio.Task[None]] = []
+
+    async def leave(inputs: dict[str, Any], context: TaskContext) -> None:
+        left.append(asyncio.create_task(asyncio.sleep(60)))
+
+    with RunnerBed(tmp_path, executors=[Calls(leave)]) as bed:
+        bed.run(attempt("calls"))
+
+    assert left[0].cancelled()
+
+
+@pytest.mark.parametrize("ending", ["at once", "in a coroutine", "on the loop"])
+def test_a_child_that_the_executor_forks_does_not_go_on_as_the_daemon(
+    tmp_path: Path, ending: str
+) -> None:
+    statuses: list[int] = []
+
+    def fork(inputs: dict[str, Any], context: TaskContext) -> str:
+        pid = os.fork()
+        if pid == 0:
+            return "of the child"
+        statuses.append(exit_status(pid))
+        return "of the parent"
+
+    async def fork_later(inputs: dict[str, Any], context: TaskContext) -> str:
+        await asyncio.sleep(0)
+        future = asyncio.get_running_loop().create_future()
+        said = fork(inputs, context)
+        if said == "of the child" and ending == "on the loop":
+            await future
+        return said
+
+    with RunnerBed(tmp_path, executors=[Calls(fork if ending == "at once" else fork_later)]) as bed:
+        outcomes = bed.run(attempt("calls"))
+
+    assert completed(outcomes[0]) == "of the parent"
+    assert statuses == [1 if ending == "on the loop" else 0]
+
+
+def test_nothing_is_printed_when_the_process_ends_beside_what_ignores_its_end(
+    tmp_path: Path,
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _IGNORING_PROGRAM, str(tmp_path), str(Path(__file__).parents[3])],
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT_SECONDS,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+_IGNORING_PROGRAM = """
+import asyncio, sys, threading
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+import logging; logging.getLogger("inboxd").addHandler(logging.NullHandler())
+from tests.unit.running.runner_bed import RunnerBed, attempt
+from tests.unit.running.test_runner_async import Calls
+
+begun = threading.Event()
+
+async def ignore(inputs, context):
+    begun.set()
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+async def leave(inputs, context):
+    leave.task = asyncio.create_task(ignore(inputs, context))
+
+with RunnerBed(Path(sys.argv[1]), executors=[Calls(ignore)], grace_seconds=0.05) as bed:
+    bed.runner.run([attempt("calls")])
+    begun.wait(30)
+"""
 
 
 def test_the_default_time_limit_holds_where_a_task_has_none(tmp_path: Path) -> None:
