@@ -135,6 +135,9 @@ class TaskContext(Protocol):
         """
         Say how far the attempt is; cheap, and never raises for what it is given.
 
+        Shown beside the task by `inboxd run` on a terminal, and now and then in the daemon's log;
+        what a person is to read in the attempt's own log goes to `log`.
+
         Args:
             fraction: 0 to 1; None: not known.
             message: one line for people.
