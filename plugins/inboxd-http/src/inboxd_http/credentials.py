@@ -50,7 +50,8 @@ class Credentials:
     def hidden(self, text: str) -> str:
         """Return a text with `***` for every secret in it."""
         for form in self._forms:
-            text = text.replace(form, _HIDDEN)
+            if form in text:  # for many short texts twice as fast as replacing nothing
+                text = text.replace(form, _HIDDEN)
         return text
 
     def hidden_bytes(self, data: bytes) -> bytes:
