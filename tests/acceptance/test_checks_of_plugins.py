@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ class Odd:
 
 class Exits(Odd):
     name = "exits"
-    def input_problems(self, inputs): sys.exit(9)
+    def input_problems(self, inputs):
+        print("a check prints")
+        sys.exit(9)
 
 class Five(Odd):
     name = "five"
@@ -50,7 +53,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginSite:
     made = PluginSite(tmp_path / "site")
     monkeypatch.setenv("PYTHONPATH", str(made.path))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    made.install("odd", _EXECUTORS)
+    made.install("odd", 'print("an import prints")\n' + _EXECUTORS)
     return made
 
 
@@ -121,3 +124,28 @@ def test_validate_says_that_the_plugin_is_at_fault(tmp_path: Path) -> None:
 
     assert done.returncode == 4
     assert "plugin odd (odd) failed: SystemExit: 9" in done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    "verb",
+    [["validate", "exits.json"], ["plugins"], ["executors"], ["doctor"], ["config", "check"]],
+)
+def test_what_a_plugin_prints_is_no_part_of_what_a_verb_prints(
+    tmp_path: Path, verb: list[str]
+) -> None:
+    (tmp_path / "exits.json").write_text('[{"id": "a", "executor": "exits"}]')
+    (tmp_path / "inboxd.toml").write_text("[executors.noop]\nenabled = true\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "inboxd", *verb, "--json", "--config", "inboxd.toml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+
+    json.loads(done.stdout)
+    assert "an import prints" in done.stderr
+    assert ("a check prints" in done.stderr) == (verb[0] in ("validate", "executors"))

@@ -11,13 +11,15 @@ import msgspec
 from inboxd.array import CheckedArray, check_array
 from inboxd.plugins.example import example_task
 from inboxd.plugins.inputs_type import schema_of
+from inboxd.plugins.limited import within
 from inboxd.plugins.live_executors import LiveExecutors
-from inboxd.plugins.manager import ExecutorCatalog, load_plugins
+from inboxd.plugins.manager import LOAD_LIMIT_SECONDS, ExecutorCatalog, load_plugins
 from inboxd.plugins.protocol import HasExample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from inboxd.array import RejectedArray
     from inboxd.config.settings import Settings
     from inboxd.plugins.manager import ExecutorOrigin, Plugins
     from inboxd.plugins.protocol import Executor
@@ -111,12 +113,19 @@ def _example(
     One that was made from a schema is left out if anything is: a schema may be too clever for a
     guess. The executor's own may wait for a setting, and the error says for which.
     """
-    try:
+
+    def look() -> tuple[Mapping[str, Any], CheckedArray | RejectedArray, bool]:
         task = example_task(executor, schema)
         catalog = ExecutorCatalog({executor.name: executor})
         checked = check_array(msgspec.json.encode([task]), catalog=catalog)
-        is_its_own = isinstance(executor, HasExample)
-    except Exception:  # a plugin's own attributes and checks: what they raise ends no list
+        return task, checked, isinstance(executor, HasExample)
+
+    try:
+        task, checked, is_its_own = within(LOAD_LIMIT_SECONDS, look)
+    except (
+        Exception,
+        SystemExit,
+    ):  # a plugin: what it does ends no list
         return None, None
     if isinstance(checked, CheckedArray):
         return task, None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, cast
 
 from inboxd.errors import InboxdError
+from inboxd.plugins.limited import PluginThread
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -39,6 +41,16 @@ class _Stdout(io.FileIO):
             ) from error
 
 
+class _Text(io.TextIOWrapper):
+    """Standard output for what a verb prints; what a plugin does goes to stderr."""
+
+    def write(self, text: str, /) -> int:
+        """Write a text; see `io.TextIOBase.write`."""
+        if isinstance(threading.current_thread(), PluginThread):
+            return sys.stderr.write(text)
+        return super().write(text)
+
+
 def prepare_streams() -> None:
     """
     Make the three standard streams usable, whatever they were when the process began.
@@ -54,7 +66,7 @@ def prepare_streams() -> None:
             # The lowest free number is the one: those below were made sure of.
             os.set_inheritable(os.open(os.devnull, flags), True)
     before = cast("TextIO | None", sys.stdout)
-    sys.stdout = io.TextIOWrapper(
+    sys.stdout = _Text(
         io.BufferedWriter(_Stdout(_STDOUT, "w", closefd=False)),
         encoding=None if before is None else before.encoding,
         errors=None if before is None else before.errors,

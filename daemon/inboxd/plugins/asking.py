@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from inboxd.errors import PluginError
 from inboxd.names import escaped
 from inboxd.plugins.failures import said
-from inboxd.plugins.limited import overrun_of
+from inboxd.plugins.limited import PluginThread, overrun_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ def watched(function: Callable[[], T], *, seconds: float = ASK_SECONDS) -> T:
                 errors.append(error)
             is_done.set()
 
-        thread = threading.Thread(target=call, name="check", daemon=True)
+        thread = PluginThread(target=call, name="check", daemon=True)
         thread.start()
         overdue = None
         while overdue is None and not is_done.wait(min(_WATCH_SECONDS, seconds / 4)):

@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-__all__ = ["Overrun", "overrun_of", "within"]
+__all__ = ["Overrun", "PluginThread", "overrun_of", "within"]
 
 T = TypeVar("T")
 
 
 class Overrun(TimeoutError):
     """The code did not return in time; its thread was left behind."""
+
+
+class PluginThread(threading.Thread):
+    """Runs code of plugins that is asked something; what it prints is no part of an answer."""
 
 
 def within(limit_seconds: float, function: Callable[[], T]) -> T:
@@ -39,7 +43,7 @@ def within(limit_seconds: float, function: Callable[[], T]) -> T:
         except BaseException as error:  # a plugin's sys.exit() must not end us
             errors.append(error)
 
-    thread = threading.Thread(target=call, name="plugin", daemon=True)
+    thread = PluginThread(target=call, name="plugin", daemon=True)
     thread.start()
     thread.join(limit_seconds)
     if errors:
