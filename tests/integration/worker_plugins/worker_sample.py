@@ -279,6 +279,8 @@ class Deeds:
                 libc.pthread_create(ctypes.byref(thread), None, function, ctypes.c_void_p(600))
             case "profile":
                 sys.setprofile(exit_at_work)
+            case other:
+                raise AssertionError(other)
         return os.getpid()
 
     def work(self) -> Any:
