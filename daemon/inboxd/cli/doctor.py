@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -87,10 +88,10 @@ def _findings(where: Where) -> Iterator[Finding]:
             "instance", str(error).replace("\n", " "), "run `inboxd doctor --state DIR` for each"
         )
         return
-    yield from _instance_findings(instance)
+    yield from _instance_findings(instance, where)
 
 
-def _instance_findings(instance: Instance) -> Iterator[Finding]:
+def _instance_findings(instance: Instance, where: Where) -> Iterator[Finding]:
     # What follows is not needed for --help.
     from inboxd.cli.checks import (
         database,
@@ -107,7 +108,7 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
     settings = instance.settings
     read = ", ".join(escaped(str(file)) for file in settings.files)
     yield good("configuration", read or "no file, only defaults")
-    yield _daemon_finding(instance)
+    yield _daemon_finding(instance, where)
     yield from directories.check_state(settings.state.path)
     yield from machine.check_file_system("state", settings.state.path, holds_database=True)
     yield from directories.check_inbox(settings)
@@ -127,14 +128,14 @@ def _instance_findings(instance: Instance) -> Iterator[Finding]:
     yield from plugin_failures.check_notifications(settings.state.path, clock=SystemClock())
 
 
-def _daemon_finding(instance: Instance) -> Finding:
+def _daemon_finding(instance: Instance, where: Where) -> Finding:
     from inboxd.cli.version import versions  # not needed for --help
 
     state = escaped(str(instance.settings.state.path))
     if instance.is_running is None:
         return warned("daemon", f"{state}: you may not see whether one runs", "look as its user")
     if not instance.is_running:
-        return warned("daemon", f"none runs on {state}", "start it: inboxd run")
+        return warned("daemon", f"none runs on {state}", f"start it: {_run_line(where)}")
     text = f"runs on {state}" + (f", pid {instance.pid}" if instance.pid else "")
     installed = versions()["inboxd"]
     if instance.version not in {None, installed}:
@@ -144,3 +145,12 @@ def _daemon_finding(instance: Instance) -> Finding:
             "restart it",
         )
     return good("daemon", text)
+
+
+def _run_line(where: Where) -> str:
+    """Return the command that starts the instance that was looked at."""
+    words = ["inboxd", "run"]
+    for option, path in (("--config", where.config), ("--state", where.state)):
+        if path is not None:
+            words += [option, str(path)]
+    return escaped(shlex.join(words))

@@ -137,7 +137,9 @@ def _settings_of(
         store=store,
         state=StateSettings(**values["state"]),
         run=RunSettings(**values["run"]),
-        plugins=PluginSettings(**values["plugins"], options=_plugin_tables(layer)),
+        plugins=PluginSettings(
+            **values["plugins"], options=_plugin_tables(layer), sources=_plugin_sources(layer)
+        ),
         notify=NotifySettings(**values["notify"]),
         log=LogSettings(**values["log"]),
         executors=executors,
@@ -180,6 +182,13 @@ def _plugin_tables(layer: Layer) -> dict[str, dict[str, Any]]:
     for (name, key), written in layer.plugins.items():
         tables[name][key] = option_of(written)
     return tables
+
+
+def _plugin_sources(layer: Layer) -> dict[str, dict[str, str]]:
+    sources: dict[str, dict[str, str]] = {}
+    for (name, key), written in layer.plugins.items():
+        sources.setdefault(name, {})[key] = written.source or written.origin
+    return sources
 
 
 def _conflicts(*, inbox: InboxSettings, state: Path, store: StoreSettings) -> list[str]:

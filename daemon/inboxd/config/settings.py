@@ -110,6 +110,10 @@ class PluginSettings:
     directory: Path | None = None
     #: The tables `[plugins.NAME]`, by the name of the plugin's entry point.
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, "Mapping[str, Any]"])
+    #: The file or the variable that says each setting in these, for errors.
+    sources: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict[str, "Mapping[str, str]"], compare=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

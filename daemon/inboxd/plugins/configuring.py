@@ -43,7 +43,8 @@ def configure_plugin(
     try:
         wanted = candidate.within(limit_seconds, lambda: _call(implementation, configuration))
     except ValueError as error:
-        return None, f"[{_table(candidate)}]: {escaped(str(error))}"
+        sources = settings.plugins.sources.get(candidate.name, {})
+        return None, _problem(_table(candidate), sources, _words(error, "inboxd_configure"))
     except BaseException as error:  # the door of one plugin: SystemExit too
         problem = f"inboxd_configure() failed: {said(error)}"
         return candidate.broken(problem, error, is_part=False), None
@@ -63,6 +64,8 @@ def _call(
 ) -> frozenset[str] | None:
     """Return the hooks that a plugin wants with these settings; None: all that it has."""
     answer = implementation(configuration=configuration)
+    if isinstance(answer, str):
+        raise TypeError(f"it gave the text {answer!r}, not a list of hooks")
     return None if answer is None else frozenset(answer)
 
 
@@ -95,7 +98,7 @@ def configure_executor(
     try:
         call(lambda: executor.configure(options))
     except ValueError as error:
-        return None, _executor_problem(settings, name, escaped(str(error)))
+        return None, _executor_problem(settings, name, _words(error, "configure"))
     except BaseException as error:  # the door of one plugin: SystemExit too
         return error, None
     return None, None
@@ -105,10 +108,19 @@ def _executor_problem(settings: Settings, name: str, problem: str) -> str:
     """Return what is wrong with a table, and which file or variable says so."""
     table = settings.executors.get(name)
     sources: Mapping[str, str] = {} if table is None else table.sources
-    # An executor begins with the setting, `path: …`, or has it in backticks.
+    return _problem(f"executors.{escaped(name)}", sources, problem)
+
+
+def _problem(table: str, sources: Mapping[str, str], problem: str) -> str:
+    # Who says so begins with the setting, `path: …`, or has it in backticks.
     said = [key for key in sources if problem.startswith(f"{key}:") or f"`{key}`" in problem]
     files = dict.fromkeys(sources[key] for key in said or sources)
-    return ": ".join([*filter(None, [", ".join(files)]), f"[executors.{escaped(name)}]", problem])
+    return ": ".join([*filter(None, [", ".join(files)]), f"[{table}]", problem])
+
+
+def _words(error: ValueError, function: str) -> str:
+    """Return what is said about settings; for an author who said nothing, that."""
+    return escaped(str(error)) or f"{function}() refuses it and does not say why"
 
 
 def misplaced_executor_settings(settings: Settings, owners: Mapping[str, Candidate]) -> list[str]:
@@ -157,19 +169,21 @@ def unknown_plugin_settings(
     problems: list[str] = []
     for name in sorted(settings.plugins.options):
         plugin = known.get(name)
-        table = f"[plugins.{escaped(name)}]"
+        table, sources = f"plugins.{escaped(name)}", settings.plugins.sources.get(name, {})
+        problem = None
         if plugin is None:
             if name in others:
                 continue
             hint = did_you_mean(name, sorted({*known, *others}))
-            problems.append(
-                f"{table}: no plugin of this name is installed;"
-                f" {hint or '`inboxd plugins` lists them'}"
+            problem = (
+                f"no plugin of this name is installed; {hint or '`inboxd plugins` lists them'}"
             )
         elif _table(plugin) != f"plugins.{name}":
-            problems.append(f"{table}: its settings stand in [{_table(plugin)}]")
+            problem = f"its settings stand in [{_table(plugin)}]"
         elif plugin.implementation("inboxd_configure") is None:
-            problems.append(f"{table}: this plugin has no settings; take the table out")
+            problem = "this plugin has no settings; take the table out"
+        if problem is not None:
+            problems.append(_problem(table, sources, problem))
     return problems
 
 

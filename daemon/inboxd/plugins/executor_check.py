@@ -24,18 +24,18 @@ def is_executor_name(name: object) -> bool:
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
-def executor_problem(executor: Any) -> str | None:
-    """Return one sentence on what is wrong with what a plugin offers, or None."""
+def executor_problem(executor: Any, *, giver: str = "inboxd_executors()") -> str | None:
+    """Return one sentence on what is wrong with what *giver*, a hook, gave; or None."""
     shown = escaped(repr(executor))[:100]
     if isinstance(executor, type):
-        return f"inboxd_executors() gave the class {shown}; give an instance of it"
+        return f"{giver} gave the class {shown}; give an instance of it"
     if not isinstance(executor, Executor):
         missing = [
             name
             for name in ("name", "description", "inputs_schema", "isolation", "execute")
             if not hasattr(executor, name)
         ]
-        return f"inboxd_executors() gave {shown}, which has no {', '.join(missing)}"
+        return f"{giver} gave {shown}, which has no {', '.join(missing)}"
     # The protocol says what these are; what a plugin gives may still be anything.
     name: Any = executor.name
     isolation: Any = executor.isolation

@@ -118,7 +118,9 @@ class LiveExecutors(Mapping[str, "Executor"]):
         owner: Implementation = answer[0]
         executor: Executor = answer[1]  # so it says; what it is, is looked at next
         try:
-            problem = within(RESOLVE_SECONDS, lambda: executor_problem(executor))
+            problem = within(
+                RESOLVE_SECONDS, lambda: executor_problem(executor, giver=f"{_HOOK}()")
+            )
             if problem is None and executor.name != name:
                 problem = f'it gave executor "{escaped(str(executor.name))}"'
         except BaseException as error:  # the door of one plugin: SystemExit too

@@ -169,6 +169,10 @@ class _Loading:
             reason = "the name of its entry point is not made of letters, digits and ._-"
             self._broken.append(candidate.broken(reason, is_part=False))
             return False
+        if value.strip().startswith(":") or not value.strip():
+            reason = f'its entry point says "{escaped(value)}", no module or module:object'
+            self._broken.append(candidate.broken(reason, is_part=False))
+            return False
         try:
             candidate.plugin = candidate.within(self._limit, candidate.entry_point.load)
             problems = candidate.within(self._limit, lambda: self._find_hooks(candidate))

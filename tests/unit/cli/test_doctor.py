@@ -538,3 +538,13 @@ def test_tasks_that_may_start_are_counted_by_their_executor(tmp_path: Path) -> N
     assert report.waiting == {"gone": 2}
     assert none == ['2 tasks wait for "gone", which is gone or switched off']
     assert made == []
+
+
+def test_the_line_that_starts_the_daemon_says_which_instance_is_meant(
+    run: Run, state: Path
+) -> None:
+    (found,) = [
+        one for one in json.loads(run("doctor", "--json")[1])["checks"] if one["check"] == "daemon"
+    ]
+
+    assert found["advice"] == f"start it: inboxd run --state {state}"

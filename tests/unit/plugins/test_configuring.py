@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from inboxd.config.load import load_settings
 from inboxd.config.settings import (
     ExecutorSettings,
     InboxSettings,
@@ -48,6 +49,8 @@ def inboxd_configure(configuration):
     given = configuration
     if configuration.options.get("bad"):
         raise ValueError("bad is bad")
+    if configuration.options.get("mute"):
+        raise ValueError
     if configuration.options.get("crash"):
         raise OSError("no licence")
     return configuration.options.get("wants")
@@ -117,6 +120,11 @@ def test_an_executor_gets_its_table_and_without_one_an_empty_one() -> None:
     ("plugins", "executors", "problem"),
     [
         ({"plug_set": {"bad": True}}, {}, "[plugins.plug_set]: bad is bad"),
+        (
+            {"plug_set": {"mute": True}},
+            {},
+            "[plugins.plug_set]: inboxd_configure() refuses it and does not say why",
+        ),
         ({"plug_bare": {"a": 1}}, {}, "[plugins.plug_bare]: this plugin has no settings; "),
         ({"plug_sat": {}}, {}, "[plugins.plug_sat]: no plugin of this name is installed; did you "),
         ({}, {"two": {"colour": 1}}, "[executors.two]: there is no colour"),
@@ -190,3 +198,27 @@ def test_an_executor_that_cannot_be_configured_is_left_out_alone() -> None:
     assert broken.is_part
     assert "one" in plugins.executors
     assert "two" not in plugins.executors
+
+
+@pytest.mark.usefixtures("site")
+def test_the_file_and_the_variable_of_a_plugins_settings_are_named(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[plugins.plug_bare]\nn = 1\n")
+    settings = load_settings(
+        config=config, environ={"INBOXD_PLUGINS__PLUG_SET__BAD": "true"}, cwd=tmp_path
+    )
+
+    assert load_plugins(settings).problems == (
+        "$INBOXD_PLUGINS__PLUG_SET__BAD: [plugins.plug_set]: bad is bad",
+        f"{config}: [plugins.plug_bare]: this plugin has no settings; take the table out",
+    )
+
+
+@pytest.mark.usefixtures("site")
+def test_a_text_is_no_list_of_hooks() -> None:
+    (broken,) = _load({"plug_set": {"wants": "inboxd_executors"}}).broken
+
+    assert broken.reason == (
+        "inboxd_configure() failed: TypeError: it gave the text 'inboxd_executors', not a list of"
+        " hooks"
+    )

@@ -318,3 +318,14 @@ def test_a_plugin_says_which_of_its_hooks_it_wants_with_its_settings(site: Site)
     (loaded,) = (one for one in plugins.loaded if one.name == "plug_choosy")
     assert loaded.hooks == ("inboxd_configure", "inboxd_daemon_started")
     assert "plug_choosy" not in plugins.hooks.plugins_with("inboxd_task_ended")
+
+
+def test_an_entry_point_that_names_no_module_is_said(site: Site) -> None:
+    site.install("plug_empty", "")
+    (site.path / "plug_empty-1.0.dist-info" / "entry_points.txt").write_text(
+        "[inboxd]\nplug_empty =\n"
+    )
+
+    assert ("plug_empty", 'its entry point says "", no module or module:object') in _reasons(
+        _load()
+    )
