@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from inboxd import executor
 from inboxd.testing import ExecutorConformance
 from inboxd.testing import conformance as conformance_module
 
@@ -13,6 +17,8 @@ from . import sample_executors as samples
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from inboxd import TaskContext
 
 
 class TestOnLoop(ExecutorConformance):
@@ -92,7 +98,7 @@ def test_inputs_that_do_not_fail_are_told(tmp_path: Path) -> None:
 def test_a_thread_that_does_not_look_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conformance_module, "LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr(conformance_module, "_GRACE_SECONDS", 1.0)
     suite = _suite(samples.deaf, slow_inputs={"seconds": 3})
 
     with _fails("does not look at context.cancelled"):
@@ -107,6 +113,69 @@ def test_a_coroutine_that_ignores_its_end_is_told(
 
     with _fails("does not end when it is cancelled"):
         suite.test_a_stop_ends_it(tmp_path)
+
+
+def test_a_failure_without_words_is_told(tmp_path: Path) -> None:
+    @executor("wordless")
+    async def wordless(inputs: samples.Wait, context: TaskContext) -> None:
+        """Fails without a word."""
+        raise RuntimeError
+
+    with _fails("its error says nothing: task failed: exception: RuntimeError"):
+        _suite(wordless, failing_inputs=({},)).test_it_fails_in_words(tmp_path)
+
+
+@pytest.mark.parametrize("value", [math.nan, {"a"}])
+def test_a_result_that_json_would_change_is_told(tmp_path: Path, value: object) -> None:
+    @executor("changes")
+    async def changes(inputs: samples.Wait, context: TaskContext) -> object:
+        """Returns what JSON has no word for."""
+        return value
+
+    with _fails("invalid_result: the result is no JSON value"):
+        _suite(changes).test_good_inputs_complete_with_a_result(tmp_path)
+
+
+def test_an_asyncio_task_that_is_left_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance_module, "_END_SECONDS", 0.3)
+    left: list[asyncio.Task[None]] = []
+
+    @executor("leaves-tasks")
+    async def leaves_tasks(inputs: samples.Wait, context: TaskContext) -> None:
+        """Leaves a task on the loop."""
+        left.append(asyncio.create_task(asyncio.sleep(600)))
+
+    with _fails(r"left behind:\n  asyncio task [0-9]+: sleep"):
+        _suite(leaves_tasks).test_it_leaves_nothing_behind(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["working directory", "os.environ", "umask"])
+def test_a_change_of_what_the_daemon_shares_is_told(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance_module, "_END_SECONDS", 0.3)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHANGED", "not yet")
+    umask = os.umask(0o022)
+
+    @executor("changes-all")
+    def changes_all(inputs: samples.Wait, context: TaskContext) -> None:
+        """Changes what is not its own."""
+        match what:
+            case "working directory":
+                os.chdir(context.directory)
+            case "os.environ":
+                os.environ["CHANGED"] = "yes"
+            case _:
+                os.umask(0o077)
+
+    try:
+        with _fails(f"left behind:\n  changed {what}"):
+            _suite(changes_all).test_it_leaves_nothing_behind(tmp_path)
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.parametrize("what", ["thread", "child process", "open descriptor"])
