@@ -75,6 +75,7 @@ class ProcessState:
         self._had_timers = self._timer_list()
         #: The main thread, and what the executor's own modules started when they were imported.
         self._threads = _threads()
+        self._python_threads = _python_threads()
         self._memory = self._memory_bytes()
         self._attempts = 0
         self._streams: tuple[TextIO, TextIO] | None = None
@@ -154,7 +155,12 @@ class ProcessState:
         return None
 
     def _has_threads(self) -> bool:
-        """Return whether a thread of the attempt goes on, also one that Python does not know."""
+        """
+        Return whether a thread of the attempt goes on in Python.
+
+        Those of a library in C are left alone: numpy starts a pool in its first use and keeps it,
+        and would cost each attempt a new worker.
+        """
         if _threads() <= self._threads:
             return False
         limit = time.monotonic() + _THREAD_END_SECONDS
@@ -162,7 +168,10 @@ class ProcessState:
             time.sleep(0.001)
             if _threads() <= self._threads:
                 return False
-        return True
+        if not _python_threads() <= self._python_threads:
+            return True
+        self._threads = _threads()
+        return False
 
     def _timer_list(self) -> bytes:
         return b"" if self._timers is None else os.pread(self._timers, 4096, 0)
@@ -198,6 +207,12 @@ def _has_children() -> bool:
 def _threads() -> set[str]:
     """Return the ids of this process's threads (proc(5), task)."""
     return set(os.listdir("/proc/self/task"))  # noqa: PTH208 - strings
+
+
+def _python_threads() -> set[int]:
+    """Return the threads that run Python now, also those that `threading` does not know."""
+    # Python's library documents it; there is no other way to those of `_thread`.
+    return set(sys._current_frames())  # pyright: ignore[reportPrivateUsage]
 
 
 def _rights() -> tuple[Any, ...]:
