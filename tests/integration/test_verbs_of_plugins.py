@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -197,3 +198,17 @@ def test_a_verb_of_a_plugin_asks_which_of_several_instances_is_meant(
     assert (asked.returncode, chosen.returncode, help_.returncode) == (2, 0, 0)
     assert f"--state {tmp_path}/one" in asked.stderr
     assert chosen.stdout == f"None {tmp_path}/two/plugins/talker\n"
+
+
+def test_plugins_that_hang_share_one_limit_and_the_others_keep_their_verbs(line: Line) -> None:
+    hanging = "import threading\n@hookimpl\ndef inboxd_commands(cli): threading.Event().wait()\n"
+    for name in ("hang_a", "hang_b", "hang_c"):
+        line.site.install(name, hanging)
+    line.site.install("later", GREET)
+
+    done = line("greet", "Ada")
+    told = line("gret")
+
+    assert (done.returncode, done.stdout) == (3, "Hello, Ada!\n")
+    limits = re.findall(r"it did not return within ([0-9.]+) s", told.stderr)
+    assert limits == ["5", "0.5", "0.5"]
