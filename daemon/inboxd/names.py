@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "display_file_name", "escaped", "nearest"]
+__all__ = ["MOST_COMPARED", "MOST_NAMES", "did_you_mean", "display_file_name", "escaped", "nearest"]
 
 #: Comparing a typo with more names than this would take longer than the hint is worth.
-_MOST_NAMES = 2_000
+MOST_NAMES = 2_000
+#: Characters of the typo, times those of all names that it is compared with: to compare two texts
+#: may take the product of their lengths. At the worst half a second (measured).
+MOST_COMPARED = 4_000_000
 
 #: Format characters that reorder or hide text on a terminal (UAX 9) have category Cf, controls Cc.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -23,13 +26,20 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like *name*, or None when none is like it."""
     candidates: list[str] = []
     for candidate in known:
-        if len(candidates) == _MOST_NAMES:
+        if len(candidates) == MOST_NAMES:
             break
         candidates.append(candidate)
     lowered = {candidate.lower(): candidate for candidate in reversed(candidates)}
     if name.lower() in lowered:
         return lowered[name.lower()]
-    matches = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    left = MOST_COMPARED
+    compared: list[str] = []
+    for candidate in lowered:
+        left -= len(name) * len(candidate)
+        if left < 0:
+            break
+        compared.append(candidate)
+    matches = difflib.get_close_matches(name.lower(), compared, n=1, cutoff=0.6)
     return lowered[matches[0]] if matches else None
 
 

@@ -2,7 +2,8 @@
 Which tasks come before which: whether one depends on another, also through others.
 
 Most questions are answered at once: by the tasks' order, or by a forest in which each task hangs
-under its first dependency (a chain is one branch of it). The rest is a search backwards.
+under its first dependency (a chain is one branch of it). The rest is a search backwards; of a task
+that is asked about often everything before it is gathered, once.
 Nothing here recurses, and all searches of an array together are bounded.
 """
 
@@ -19,6 +20,9 @@ __all__ = ["MOST_LOOKED_AT", "Ancestry"]
 
 #: Edges that are followed for one array; some seconds.
 MOST_LOOKED_AT = 20_000_000
+#: So many questions about one task are answered by a search each, which goes no further back than
+#: it must.
+_SEARCHES = 3
 
 
 class Ancestry:
@@ -43,6 +47,14 @@ class Ancestry:
         self._edges = edges
         self._point_back = edges_point_back
         self._left = most_looked_at
+        #: The task that was asked about last, the direct dependencies of it, and how often it was
+        #: searched from.
+        self._asked = -1
+        self._direct: set[int] = set()
+        self._searches = 0
+        #: What comes before it as far as was gone back, and where to go on.
+        self._gathered: set[int] = set()
+        self._rest: list[int] = []
         #: By position: the place in an order in which what a task depends on comes before it.
         self._rank: Sequence[int] = ()
         #: By position: the forest, each branch a run of numbers that begins with its top's.
@@ -56,13 +68,42 @@ class Ancestry:
             return False
         if self._edges[first] == other:
             return True
+        if task != self._asked:
+            self._ask(task)
+        if other in self._direct:
+            return True
         if not self._size:
             self._make_forest()
         if self._rank[other] >= self._rank[task]:
             return False
         if self._is_above(other, task):
             return True
-        return self._search(task, other)
+        self._searches += 1
+        return self._search(task, other) if self._searches <= _SEARCHES else self._gather(other)
+
+    def _ask(self, task: int) -> None:
+        self._asked = task
+        self._direct = set(self._edges[self._starts[task] : self._starts[task + 1]])
+        self._searches = 0
+        self._gathered = set()
+        self._rest = [task]
+
+    def _gather(self, other: int) -> bool | None:
+        """Answer by what was gathered before the task, and gather more until that will do."""
+        starts, edges, gathered = self._starts, self._edges, self._gathered
+        while other not in gathered:
+            if not self._rest:
+                return False
+            at = self._rest[-1]
+            self._left -= starts[at + 1] - starts[at]
+            if self._left < 0:
+                return None
+            self._rest.pop()
+            for before in edges[starts[at] : starts[at + 1]]:
+                if before not in gathered:
+                    gathered.add(before)
+                    self._rest.append(before)
+        return True
 
     def _is_above(self, other: int, task: int) -> bool:
         number = self._number[other]

@@ -9,12 +9,16 @@ from inboxd.array.column import Column
 from inboxd.array.findings import Findings
 from inboxd.array.problem import Finding, Path, ProblemCode, pointer, quoted
 from inboxd.array.survey import AMBIGUOUS, is_id
-from inboxd.names import did_you_mean
+from inboxd.names import MOST_COMPARED, MOST_NAMES, did_you_mean
 
 if TYPE_CHECKING:
     from inboxd.array.survey import Survey
 
 __all__ = ["Naming"]
+
+#: For the hints of one array: with names of usual length that is one for each problem that is
+#: reported; a file of long names may have a hundred thousand references to nothing.
+_MOST_COMPARED = 5 * MOST_COMPARED
 
 
 class Naming:
@@ -27,6 +31,9 @@ class Naming:
         self._names = survey.name_index
         self._given_names = survey.names
         self.findings = Findings()
+        #: Names that hints are looked for in, made when first needed, and the work that is left.
+        self._near: tuple[str, ...] = ()
+        self._compare_left = _MOST_COMPARED
         self._made: dict[str, int] = {}
         #: By chunk.
         self.parts: list[tuple[str, ...]] = []
@@ -50,8 +57,15 @@ class Naming:
             code=ProblemCode.UNKNOWN_REFERENCE,
             path=path,
             message=f"no task {quoted(reference)} in this file",
-            hint=did_you_mean(reference, chain(self.given, self._made, self._names)),
+            hint=self._hint(reference),
         )
+
+    def _hint(self, reference: str) -> str | None:
+        if not self._near:
+            names = chain(self.given, self._made, self._names)
+            self._near = tuple(islice(names, MOST_NAMES))
+        self._compare_left -= min(MOST_COMPARED, len(reference) * sum(map(len, self._near)))
+        return did_you_mean(reference, self._near) if self._compare_left >= 0 else None
 
     def ambiguous(self, reference: str, path: Path) -> Finding:
         """Say that a reference names several tasks, and which."""
@@ -98,8 +112,11 @@ class Naming:
         return wanted
 
     def _has_own_name(self, position: int) -> bool:
-        name = next(islice(chain.from_iterable(self._given_names), position, None))
-        return name is not None
+        for names in self._given_names:
+            if position < len(names):
+                return names[position] is not None
+            position -= len(names)
+        return False
 
     def _report_clash(self, task_id: str, position: int) -> None:
         other = self.given.get(task_id, self._made.get(task_id, AMBIGUOUS))

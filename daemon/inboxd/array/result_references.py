@@ -230,6 +230,11 @@ class ResultReferences:
         self, expression: Expression, where: Path, position: int, other: int, *, is_default: bool
     ) -> Finding | None:
         """Return what is wrong when the task that is named need not have ended before."""
+        depends: bool | None = False
+        if other != position:
+            depends = self._ancestry is None or self._ancestry.depends_on(position, other)
+        if depends:
+            return None
         name = quoted(expression.reference)
         whose = "this task"
         if is_default:
@@ -240,9 +245,6 @@ class ResultReferences:
                 message = f"{name} has this by default, and cannot read its own result"
             hint = "a task reads what others gave"
         else:
-            depends = self._ancestry is None or self._ancestry.depends_on(position, other)
-            if depends:
-                return None
             if depends is None:
                 message = f"whether {name} comes before {whose} would take too long to find out"
             else:

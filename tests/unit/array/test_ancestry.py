@@ -68,6 +68,18 @@ def test_it_does_in_any_order_of_the_file(dependencies: list[list[int]]) -> None
         assert answers == before(dependencies, task)
 
 
+def test_what_many_are_gathered_in_is_asked_about_each_of_them() -> None:
+    count = 20_000
+    many = list(range(count))
+    # All of them directly, and by way of another one.
+    dependencies: list[list[int]] = [[] for _ in many] + [many, [], [count + 1, count]]
+    known = ancestry(dependencies, point_back=True, most_looked_at=5 * count)
+
+    assert all(known.depends_on(count, other) for other in many)
+    assert all(known.depends_on(count + 2, other) for other in many)
+    assert known.depends_on(count, count) is False
+
+
 @pytest.mark.parametrize("point_back", [True, False])
 def test_a_long_chain_needs_no_search(point_back: bool) -> None:
     count = 100_000
