@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
+from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.errors import InvalidInputs
 from inboxd.names import did_you_mean
 from inboxd.plugins.executor_check import is_executor_name, shown_name
@@ -25,7 +27,7 @@ from inboxd.plugins.inputs_type import (
 from inboxd.plugins.protocol import Executor, Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from inboxd.plugins.protocol import InputProblem, TaskContext
 
@@ -206,6 +208,11 @@ def _of_function(
     if is_coroutine and isolation in (Isolation.THREAD, Isolation.COMMAND):
         raise TypeError(f"{where}: a coroutine function runs on the loop, not as {isolation}")
     kind = annotation if is_inputs_type(annotation) else None
+    if kind is None and inputs_schema is None and not _is_any_object(annotation):
+        raise TypeError(
+            f"{where}: inputs are an object, and {shown_name(annotation)} is no type of one;"
+            " annotate them with a dataclass, a TypedDict or dict, or give inputs_schema="
+        )
     facts: dict[str, Any] = {
         "name": name,
         "description": _description(function) if description is None else description,
@@ -293,11 +300,30 @@ def _annotation_of_inputs(function: Any, where: str, *, is_needed: bool) -> obje
 _UNTYPED = ("dict", "Dict", "Mapping", "MutableMapping", "Any", "object")
 
 
+def _is_any_object(annotation: object) -> bool:
+    """Whether an annotation says no more of the inputs than that they are an object."""
+    if annotation in (None, Any, object):
+        return True
+    bare = typing.get_args(annotation)[0] if _is_annotated(annotation) else annotation
+    kind = typing.get_origin(bare) or bare
+    return isinstance(kind, TypeVar) or (isinstance(kind, type) and issubclass(kind, Mapping))
+
+
+def _is_annotated(annotation: object) -> bool:
+    return typing.get_origin(annotation) is typing.Annotated
+
+
 def _schema(value: object, where: str) -> dict[str, Any] | None:
     try:
-        return schema_of(value)
+        schema = schema_of(value)
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from error
+    if isinstance(value, Mapping):
+        try:
+            compile_schema(schema)
+        except SchemaError as error:
+            raise ValueError(f"{where}: inputs_schema is no JSON Schema: {error}") from error
+    return schema
 
 
 def _description(what: Any) -> str:

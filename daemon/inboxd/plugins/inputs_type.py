@@ -31,6 +31,8 @@ _MAPPINGS = (dict, Mapping)
 
 #: ``Expected `int`, got `str` - at `$.size[0].width` ``, as msgspec says it.
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+#: What JSON Schema takes and msgspec does not: 1.0 as a whole number.
+_WORDS = {"Expected `int`, got `float`": "a whole number is wanted here, written without a point"}
 _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<index>\d+)\]")
 
 
@@ -129,7 +131,7 @@ def _problems_of(error: ValueError) -> list[InputProblem]:
             path=tuple(
                 step["key"] if step["index"] is None else int(step["index"]) for step in steps
             ),
-            message=message.strip() or "they are not taken",
+            message=_WORDS.get(message, message.strip()) or "they are not taken",
         )
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import pytest
 
@@ -220,3 +220,26 @@ def test_an_executor_offers_itself_and_anything_else_offers_nothing() -> None:
     assert isinstance(made, Executor)
     assert executors_in(made) == [made]
     assert [executors_in(other) for other in (object(), type(made), 3)] == [[], [], []]
+
+
+class HasSize(Protocol):
+    size: int
+
+
+@pytest.mark.parametrize("kind", [int, str, list[int], HasSize])
+def test_inputs_that_are_no_object_are_refused_where_it_is_decorated(kind: Any) -> None:
+    def run(inputs: Any, context: Any) -> None:
+        """Runs."""
+
+    run.__annotations__["inputs"] = kind
+
+    with pytest.raises(TypeError, match="is no type of one; annotate them with"):
+        executor("refused")(run)
+
+
+def test_a_schema_that_is_none_is_refused_where_it_is_decorated() -> None:
+    with pytest.raises(ValueError, match="inputs_schema is no JSON Schema"):
+
+        @executor("refused", inputs_schema={"type": "objekt"})
+        def run(inputs: dict[str, Any], context: Any) -> None:
+            """Runs."""

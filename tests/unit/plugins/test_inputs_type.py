@@ -191,3 +191,14 @@ def test_a_model_tells_its_own_problems() -> None:
 
     assert (problem.path, problem.message) == (("a",), "13 brings bad luck")
     assert conversion_problems({"a": 1}, Model) == []
+
+
+def test_a_whole_number_with_a_point_is_told_in_words() -> None:
+    @dataclass
+    class Sized:
+        size: int
+
+    (problem,) = conversion_problems({"size": 1.0}, Sized)
+
+    assert problem.path == ("size",)
+    assert problem.message == "a whole number is wanted here, written without a point"
