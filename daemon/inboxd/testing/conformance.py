@@ -190,6 +190,9 @@ class ExecutorConformance:
         self, directory: Path, name: str = "daemon", **run: str
     ) -> Generator[DaemonUnderTest]:
         """Run a daemon that has the executor; *run* are settings of `[run]`."""
+        _expect(
+            hasattr(self, "executor"), f"say in {type(self).__name__}: executor = what is tested"
+        )
         where = directory / name
         where.mkdir()
         plugin = self.executor if self.plugin is None else self.plugin
@@ -203,7 +206,8 @@ class ExecutorConformance:
         if not isinstance(self.executor, str):
             return self.executor
         found = daemon.plugins.executors.get(self.executor)
-        _expect(found is not None, f"there is no {self.executor!r}: {daemon.broken_plugins()}")
+        why = daemon.broken_plugins() or "nothing offers it; give config or plugin, or itself"
+        _expect(found is not None, f"there is no executor {self.executor!r}: {why}")
         assert found is not None  # noqa: S101 - for the type checker
         return found
 

@@ -191,6 +191,19 @@ def test_what_is_left_behind_is_told(
         leaves.clear()
 
 
+def test_a_suite_without_an_executor_is_told(tmp_path: Path) -> None:
+    class Bare(ExecutorConformance):
+        __test__ = False
+
+    with _fails("say in Bare: executor = what is tested"):
+        Bare().test_it_is_an_executor(tmp_path)
+
+
+def test_a_name_that_nobody_offers_is_told(tmp_path: Path) -> None:
+    with _fails("there is no executor 'nope': nothing offers it; give config or plugin"):
+        _suite("nope").test_it_is_an_executor(tmp_path)
+
+
 def test_an_executor_that_is_none_is_told(tmp_path: Path) -> None:
     class Wordless(samples.Once):
         description = ""
