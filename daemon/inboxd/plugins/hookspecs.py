@@ -113,8 +113,10 @@ def inboxd_parse_file(path: Path, data: bytes) -> list[Any] | dict[str, Any] | N
     not return is not called any more until the next start.
     A good answer is what the JSON file would have held, of JSON's types alone, and None for a
     file that is not the plugin's. It never looks at the disk: *data* is all there is.
-    An answer with a method `position_of(path)` (see `HasPositions`) lets errors name the line and
-    column; for text that cannot be read raise `ParseProblem`, which has both.
+    An answer with a method `position_of(path, *, at_key=False)` lets errors name the line and
+    column: it gives both, from 1, for a way of keys and indices from the top, whose end may not be
+    there; of the key that it ends with where *at_key* says so; or None. See `HasPositions`. For
+    text that cannot be read raise `ParseProblem`, which has both.
 
     Args:
         path: the file's name; nothing lies there to be read.

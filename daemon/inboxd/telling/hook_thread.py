@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from inboxd.names import escaped
-from inboxd.plugins.limited import Overrun
+from inboxd.plugins.limited import overrun_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from inboxd.clock import Clock
     from inboxd.plugins.hooks import Hooks, Implementation
+    from inboxd.plugins.limited import Overrun
 
 __all__ = ["HookCall", "HookThread", "OwedCalls"]
 
@@ -105,6 +106,8 @@ class _State:
     #: The calls of what was taken last.
     calls: Iterator[HookCall] | None = None
     call: HookCall | None = None
+    #: Who makes it.
+    thread: threading.Thread = field(default_factory=threading.current_thread)
     #: Monotonic seconds.
     called_at: float = 0.0
     #: Of the thread that may go on; the others were left behind.
@@ -344,6 +347,7 @@ class HookThread:
                     self._changed.notify_all()
                     continue
                 state.call = call
+                state.thread = threading.current_thread()
                 state.called_at = self._clock.monotonic()
                 self._is_busy.set()
                 return call
@@ -418,12 +422,12 @@ class HookThread:
                     continue
                 if self._clock.monotonic() - state.called_at < self._hang_seconds:
                     continue
+                error = overrun_of(state.thread, self._hang_seconds)
                 state.call = None
                 state.generation += 1  # whoever is in the call is left behind
-            self._give_up(call.implementation)
+            self._give_up(call.implementation, error)
             self._start_worker()
 
-    def _give_up(self, implementation: Implementation) -> None:
-        error = Overrun(f"it did not return within {self._hang_seconds:g} s")
+    def _give_up(self, implementation: Implementation, error: Overrun) -> None:
         self._hooks.switch_off(implementation, str(error))
         self._hooks.failed(implementation, error)

@@ -123,7 +123,9 @@ def test_nothing_is_taken_in_after_the_stop_was_told(bed: Bed) -> None:
     assert bed.seen == []
 
 
-def test_a_plugin_that_does_not_return_is_left_behind(bed: Bed) -> None:
+def test_a_plugin_that_does_not_return_is_left_behind(
+    bed: Bed, caplog: pytest.LogCaptureFixture
+) -> None:
     hooks = Hooks(
         [_hook("asleep", bed.sleep), _hook("b", lambda task: bed.seen.append(task), "task")]
     )
@@ -135,6 +137,7 @@ def test_a_plugin_that_does_not_return_is_left_behind(bed: Bed) -> None:
     assert thread.finish(LIMIT_SECONDS)
     assert bed.seen == ["sleeps", 1, 2]
     assert hooks.off == {("asleep", HOOK): "it did not return within 0.1 s"}
+    assert "self.release.wait(LIMIT_SECONDS)" in caplog.text  # where it hangs
     assert hooks.failures == {("asleep", HOOK): 1}
 
 
