@@ -147,12 +147,13 @@ class Daemon:
         plugins = self.plugins = load_plugins(settings, installed=self._installed)
         for broken in plugins.broken:
             logger.error(
-                "plugin %s (%s) is not used: %s",
+                "%splugin %s (%s) is not used: %s",
+                "a part of " if broken.is_part else "",
                 broken.name,
                 broken.distribution,
                 broken.reason,
                 extra={"event": "plugin_broken", "plugin": broken.name},
-                exc_info=broken.error,
+                exc_info=broken.exc_info,
             )
         _let_log(plugins)
         self._failures = FailureFile(settings.state.path, plugins.hooks, clock=self._clock)

@@ -121,6 +121,23 @@ def test_a_broken_plugin_costs_the_files_that_need_it_and_its_tasks_wait(
     assert result["tasks"][1]["result"] == {"by": "mine"}
 
 
+def test_a_part_that_is_not_used_is_told_as_one_and_the_receipt_says_why(
+    site: PluginSite, make_daemon: MakeDaemon
+) -> None:
+    for name in ("mine", "other"):
+        site.install(name, EXECUTOR)
+    daemon = make_daemon()
+    daemon.drop("needs.json", [{"id": "a", "executor": "mine"}])
+
+    assert daemon.run_until_idle() == 1
+
+    why = 'executor "mine" is offered by mine and other; neither is used: uninstall one'
+    assert f"a part of plugin other (other) is not used: {why}" in daemon.log.read_text()
+    receipt = daemon.receipt("needs.json")
+    assert receipt is not None
+    assert receipt["errors"][0]["hint"] == f"{why}; see `inboxd plugins`"
+
+
 def test_a_plugin_that_was_uninstalled_by_half_harms_nobody(
     site: PluginSite, make_daemon: MakeDaemon
 ) -> None:

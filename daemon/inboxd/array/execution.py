@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.array.problem import Finding, Path, ProblemCode, quoted
-from inboxd.array.resolving import MakesExecutors
+from inboxd.array.resolving import ExplainsUnknown, MakesExecutors
 from inboxd.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class Executors:
             hint = f"{hint or 'say who executes it by `executor`'}; {there_are}"
         else:
             message = f"there is no executor {quoted(name)}"
-            hint = hint or there_are
+            catalog = self._catalog
+            why = catalog.why_unknown(name) if isinstance(catalog, ExplainsUnknown) else None
+            hint = hint or there_are if why is None else f"{why}; see `inboxd plugins`"
         return Finding(code=ProblemCode.UNKNOWN_EXECUTOR, path=path, message=message, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""A catalog that has an executor made for a name that nobody registered."""
+"""What a catalog may have besides: it makes executors, and knows why one is not there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from inboxd.task import PlaceKind
 
-__all__ = ["MakesExecutors"]
+__all__ = ["ExplainsUnknown", "MakesExecutors"]
 
 
 @runtime_checkable
@@ -24,4 +24,13 @@ class MakesExecutors(Protocol):
             executor: the name, which `kind_of` does not know.
             task: one that names it: its `id`, `params` and `inputs` as they are written.
         """
+        ...
+
+
+@runtime_checkable
+class ExplainsUnknown(Protocol):
+    """What a `Catalog` has besides, when an executor may be installed and yet not be there."""
+
+    def why_unknown(self, executor: str) -> str | None:
+        """Return one sentence for people; None: nobody offers it."""
         ...

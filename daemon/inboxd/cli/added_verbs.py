@@ -64,7 +64,8 @@ def added_verbs(settings: Settings, own: Collection[str]) -> AddedVerbs:
     plugins = load_plugins(settings, installed=strangers, limit_seconds=_LIMIT_SECONDS)
     verbs = verbs_of(plugins, own)
     verbs.problems[:0] = [
-        f"plugin {escaped(one.name)} ({escaped(one.distribution)}) is not used: {one.reason}"
+        f"{'a part of ' if one.is_part else ''}plugin {escaped(one.name)}"
+        f" ({escaped(one.distribution)}) is not used: {one.reason}"
         for one in (*broken, *plugins.broken)
     ]
     return verbs

@@ -103,6 +103,11 @@ class ExecutorCatalog:
         self._add({executor: made})
         return self._kinds[executor]
 
+    def why_unknown(self, executor: str) -> str | None:
+        """Return why an executor is not there; see `inboxd.array.resolving.ExplainsUnknown`."""
+        executors = self._executors
+        return executors.why_missing(executor) if isinstance(executors, LiveExecutors) else None
+
     def names(self) -> Iterable[str]:
         """Return the names of all executors."""
         return self._kinds.keys()

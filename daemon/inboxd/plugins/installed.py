@@ -70,7 +70,12 @@ class Candidate:
             self.seconds += time.perf_counter() - started
 
     def broken(
-        self, reason: str, error: BaseException | None = None, *, is_part: bool = True
+        self,
+        reason: str,
+        error: BaseException | None = None,
+        *,
+        is_part: bool = True,
+        executor: str | None = None,
     ) -> BrokenPlugin:
         """Return the report on it, or on a part of it."""
         return BrokenPlugin(
@@ -80,6 +85,7 @@ class Candidate:
             traceback=None if error is None else traceback_of(error),
             error=error,
             is_part=is_part,
+            executor=executor,
         )
 
 

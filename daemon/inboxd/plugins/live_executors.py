@@ -47,6 +47,9 @@ class LiveExecutors(Mapping[str, "Executor"]):
         """
         self._hooks = plugins.hooks
         self._settings = settings
+        self._missing = {
+            one.executor: one.reason for one in plugins.broken if one.executor is not None
+        }
         self._entry_points = plugins.entry_points
         #: All that there are, for those to whom a look-up must cost nothing.
         self.by_name: dict[str, Executor] = dict(plugins.executors)
@@ -75,6 +78,10 @@ class LiveExecutors(Mapping[str, "Executor"]):
     def __len__(self) -> int:
         """Return how many there are now."""
         return len(self.by_name)
+
+    def why_missing(self, name: str) -> str | None:
+        """Return why an executor that some plugin offers is not there; None: nobody offers it."""
+        return self._missing.get(name)
 
     def checks(self) -> ExecutorChecks:
         """Return what makes their own checks ready to be asked."""

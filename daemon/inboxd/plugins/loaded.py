@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from inboxd.plugins.failures import others_frames
 from inboxd.plugins.hooks import Hooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
     from inboxd.plugins.protocol import Executor
 
@@ -49,6 +51,14 @@ class BrokenPlugin:
     error: BaseException | None = field(default=None, repr=False, compare=False)
     #: True: the plugin's other parts are used.
     is_part: bool = False
+    #: The name of the executor that is not there for it, where it is one.
+    executor: str | None = None
+
+    @property
+    def exc_info(self) -> tuple[type[BaseException], BaseException, TracebackType | None] | None:
+        """What was raised, for the log, from the plugin's own code on."""
+        error = self.error
+        return None if error is None else (type(error), error, others_frames(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -262,7 +262,7 @@ class _Loading:
                 self._problems.append(problem)
             if error is not None:
                 reason = f'executor "{name}" cannot be configured: {said(error)}'
-                self._broken.append(owner.broken(reason, error))
+                self._broken.append(owner.broken(reason, error, executor=name))
                 continue
             executors[name] = executor
         return executors

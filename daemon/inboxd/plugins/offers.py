@@ -86,7 +86,7 @@ def without_rivals(
         for rival in rivals:
             if rival is not keeper:
                 del rival.executors[name]
-                problems.append(replace(rival.broken(reason), advice=advice))
+                problems.append(replace(rival.broken(reason, executor=name), advice=advice))
     return owners, problems
 
 
