@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from inboxd.array.problem import Path
 
-__all__ = ["find", "item_offset", "lines_and_columns", "skip_value"]
+__all__ = ["find", "item_offset", "lines_and_columns", "members", "skip_value"]
 
 #: What matters for skipping: whole strings, and brackets outside of them.
 _MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
@@ -84,7 +84,7 @@ def find(data: bytes, offset: int, path: Path, *, at_key: bool = False) -> int:
             offset = item
             continue
         found = [
-            (key_at, value_at) for key, key_at, value_at in _members(data, offset) if key == token
+            (key_at, value_at) for key, key_at, value_at in members(data, offset) if key == token
         ]
         if not found:
             return offset
@@ -94,7 +94,7 @@ def find(data: bytes, offset: int, path: Path, *, at_key: bool = False) -> int:
     return offset
 
 
-def _members(data: bytes, offset: int) -> Iterator[tuple[str, int, int]]:
+def members(data: bytes, offset: int) -> Iterator[tuple[str, int, int]]:
     """Yield (key, where the key begins, where the value begins) of the object at *offset*."""
     if data[offset : offset + 1] != b"{":
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -67,6 +68,31 @@ def test_an_expression_written_by_escapes_is_one() -> None:
     assert isinstance(result, CheckedArray)
 
     assert [spec.reads for spec in result.specs()] == [None, b'{"a":0}']
+
+
+#: As long as an id may be, and alike, so that each hint takes its time.
+_LONG_NAMES = ["a." * 55 + f"{number:010d}" for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dependencies", "code"),
+    [
+        ("", _LONG_NAMES, None),
+        ("", [], "unknown_reference"),
+        ("z", [], "unknown_reference"),
+    ],
+)
+def test_references_to_many_long_names_are_checked_at_once(
+    suffix: str, dependencies: list[str], code: str | None
+) -> None:
+    expressions = [f"{{{{ tasks.{name}{suffix}.result }}}}" for name in _LONG_NAMES]
+    tasks = [*(task(name) for name in _LONG_NAMES), task("z", *dependencies, x=expressions)]
+    started = time.process_time()
+    found = problems(tasks)
+
+    assert {one.code.value for one in found} == ({code} if code else set())
+    # Some seconds; hours when each of them is compared with all the others.
+    assert time.process_time() - started < 40
 
 
 def test_a_name_that_one_task_has_will_do() -> None:
