@@ -56,13 +56,13 @@ class _Executor:
 class Bed:
     """A check of files with the executor `odd` of the plugin `strange`, and what is reported."""
 
-    def __init__(self, executor: _Executor) -> None:
+    def __init__(self, executor: _Executor, *, ask_seconds: float = 60.0) -> None:
         self.hooks = Hooks()
         origin = ExecutorOrigin(
             group="inboxd", name="strange", value="strange", distribution="inboxd-strange"
         )
         plugins = Plugins(executors={"odd": executor}, origins={"odd": origin}, hooks=self.hooks)
-        self.catalog = ExecutorCatalog(LiveExecutors(plugins, _settings()), ask_seconds=0.3)
+        self.catalog = ExecutorCatalog(LiveExecutors(plugins, _settings()), ask_seconds=ask_seconds)
 
     def check(self, *tasks: dict[str, Any]) -> CheckedArray | RejectedArray:
         array = [{"id": f"t{number}", "executor": "odd", **one} for number, one in enumerate(tasks)]
@@ -161,7 +161,7 @@ def test_a_check_that_hangs_is_off_and_its_files_are_rejected(
         release.wait(60)
         return []
 
-    bed = Bed(_Executor(**{method: wait_for_a_server_that_is_gone}))
+    bed = Bed(_Executor(**{method: wait_for_a_server_that_is_gone}), ask_seconds=0.3)
     with caplog.at_level(logging.ERROR):
         problem = bed.problem(*EXPRESSION)
 
@@ -184,18 +184,12 @@ def test_a_thread_that_was_left_behind_goes_no_further(release: threading.Event)
         release.wait(60)
         return []
 
-    bed = Bed(_Executor(input_problems=hangs))
+    bed = Bed(_Executor(input_problems=hangs), ask_seconds=0.3)
     bed.problem({}, {}, {})
     release.set()
     threads[0].join(60)
 
     assert len(threads) == 1
-
-
-def test_a_check_of_many_tasks_has_the_more_time(release: threading.Event) -> None:
-    bed = Bed(_Executor(input_problems=lambda _: release.wait(0.004) or []))
-
-    assert isinstance(bed.check(*({} for _ in range(200))), CheckedArray)
 
 
 class _Rows(list[Any]):
