@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from inboxd.clock import SystemClock
-from inboxd.errors import ConfigurationError, StoreError
+from inboxd.errors import StoreError
 from inboxd.events import DrainBegan
 from inboxd.inbox.answers import Answers
 from inboxd.inbox.current import CurrentInbox
@@ -23,14 +23,13 @@ from inboxd.inbox.intake import Intake
 from inboxd.inbox.publishing import Publishing
 from inboxd.instances import register
 from inboxd.names import escaped
+from inboxd.plugged import check_settings, let_log, source_of
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.failure_file import FailureFile
 from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.manager import load_plugins
-from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 from inboxd.running.leftovers import end_leftovers
 from inboxd.running.runner import Runner
-from inboxd.running.worker_sources import worker_source
 from inboxd.scheduling.scheduler import Scheduler
 from inboxd.state_lock import StateLock
 from inboxd.store.driver import sqlite_version
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from inboxd.events import Listener
     from inboxd.plugins.hooks import Hooks
     from inboxd.plugins.manager import Plugins
-    from inboxd.running.worker_messages import WorkerSource
 
 __all__ = ["Daemon"]
 
@@ -155,10 +153,10 @@ class Daemon:
                 extra={"event": "plugin_broken", "plugin": broken.name},
                 exc_info=broken.exc_info,
             )
-        _let_log(plugins)
+        let_log(plugins)
         self._failures = FailureFile(settings.state.path, plugins.hooks, clock=self._clock)
         executors = LiveExecutors(plugins, settings)
-        _check_settings(settings, plugins, executors)
+        check_settings(settings, plugins, executors)
         results = StoreReader(settings.store.url)
         self._exit.callback(results.close)
         scheduler: Scheduler
@@ -170,7 +168,7 @@ class Daemon:
             on_outcomes=lambda ended: scheduler.add_outcomes(ended),
             on_places_kept=lambda kind, change: scheduler.keep_places(kind, change),
             on_progress=self._teller.tell_progress,
-            source_of=lambda name: _source_of(name, executors, settings),
+            source_of=lambda name: source_of(name, executors, settings),
             checks=executors.checks,
             clock=self._clock,
         )
@@ -372,40 +370,6 @@ class Daemon:
             scheduler.wait_for_turn(
                 lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS
             )
-
-
-def _let_log(plugins: Plugins) -> None:
-    """Have the loggers of plugins' own packages show what ours show; others stay at WARNING."""
-    ours = logging.getLogger("inboxd")
-    for origin in plugins.entry_points.values():
-        package = origin.value.partition(":")[0].partition(".")[0].strip()
-        own = logging.getLogger(package)
-        if own.level == logging.NOTSET:
-            own.setLevel(ours.level)
-
-
-def _check_settings(settings: Settings, plugins: Plugins, executors: LiveExecutors) -> None:
-    """
-    Make sure that every setting of a plugin or an executor is somebody's.
-
-    Raises:
-        ConfigurationError: some are not, or cannot be used.
-    """
-    for name in settings.executors.keys() - plugins.executors.keys():
-        executors.resolve(name, {"id": name, "params": {}, "inputs": {}})
-    known, is_complete = known_executors(plugins)
-    problems = [
-        *plugins.problems,
-        *unknown_executor_settings(settings, {*known, *executors}, is_complete=is_complete),
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _source_of(name: str, executors: LiveExecutors, settings: Settings) -> WorkerSource | None:
-    """Return where a worker process gets an executor from."""
-    origin = executors.origins.get(name)
-    return None if origin is None else worker_source(name, origin, settings)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

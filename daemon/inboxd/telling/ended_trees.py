@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from inboxd.failpoints import failpoint
 from inboxd.inbox.writer import result_of
 from inboxd.store.owed_hooks import clear_hooks, newest_owed_hook, next_owed_hooks
-from inboxd.telling.hook_thread import HookCall
+from inboxd.telling.hook_calls import HookCall
 from inboxd.telling.values import told_tree
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from inboxd.names import escaped
 from inboxd.plugins.limited import overrun_of
+from inboxd.telling.hook_calls import HookCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.plugins.hooks import Hooks, Implementation
     from inboxd.plugins.limited import Overrun
+    from inboxd.telling.hook_calls import OwedCalls
 
-__all__ = ["HookCall", "HookThread", "OwedCalls"]
+__all__ = ["HookThread"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,41 +42,6 @@ _WATCH_SECONDS = 1.0
 _QUIET_SECONDS = 60.0
 #: After debts could not be read or written.
 _RETRY_SECONDS = 1.0
-
-
-@dataclass(slots=True, eq=False)
-class HookCall:
-    """One call of one plugin's hook."""
-
-    implementation: Implementation
-    arguments: Mapping[str, Any]
-    #: True once it returned, or raised.
-    is_over: bool = False
-
-
-class OwedCalls(Protocol):
-    """The calls that are owed by the store."""
-
-    def newest(self) -> int:
-        """
-        Return the number of the last debt that can be paid now; 0: there is none.
-
-        Raises:
-            Exception: the store cannot be read; it is to be tried again.
-        """
-        ...
-
-    def calls(self, up_to: int) -> Iterator[HookCall]:
-        """
-        Yield what is owed; each is over, or was given up, when the next is asked for.
-
-        Args:
-            up_to: the number of the last debt to be paid.
-
-        Raises:
-            Exception: the store cannot be read or written; it is to be tried again.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

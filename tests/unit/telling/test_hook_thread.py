@@ -9,7 +9,8 @@ import pytest
 
 from inboxd.clock import SystemClock
 from inboxd.plugins.hooks import Hooks, Implementation
-from inboxd.telling.hook_thread import HookCall, HookThread
+from inboxd.telling.hook_calls import HookCall
+from inboxd.telling.hook_thread import HookThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
