@@ -300,12 +300,14 @@ def test_what_runs_is_shown(bed: RunnerBed, tree_directory: Path) -> None:
 
 
 def _zombies() -> list[int]:
+    """What nobody waited for; of our own session are only what other tests started themselves."""
     return [
         pid
         for pid in every_process()
         if (facts := process_facts(pid)) is not None
         and facts.parent == os.getpid()
         and facts.state == "Z"
+        and facts.session != os.getsid(0)
     ]
 
 

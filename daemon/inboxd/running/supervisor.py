@@ -84,6 +84,8 @@ class CommandSupervisor:
         self._ended: dict[Leader, None] = {}
         self._outcomes: list[tuple[Attempt, Outcome, int]] = []
         self._tick_at = 0.0
+        #: Once more after all is over: /proc may leave out a child while others end (proc(5)).
+        self._looks_again = False
 
     def start(self) -> None:
         """Start the thread."""
@@ -193,6 +195,8 @@ class CommandSupervisor:
                 times.append(self._tick_at)
             if self._is_stopping and not times:
                 return 0.0
+            if self._looks_again:
+                times.append(self._tick_at)
             self._sleeps_until = min(times) if times else None
             if self._sleeps_until is None:
                 return None
@@ -288,8 +292,10 @@ class CommandSupervisor:
 
     def _tick(self, now: float) -> None:
         """Once a second: bound the outputs, and end the orphans that nobody claims."""
-        if now < self._tick_at or not (self._watched or self._orphans or self._endings):
+        is_busy = bool(self._watched or self._orphans or self._endings)
+        if now < self._tick_at or not (is_busy or self._looks_again):
             return
+        self._looks_again = is_busy
         self._tick_at = now + _TICK_SECONDS
         most = self._settings.max_output_bytes
         for command in [*self.running(), *self._ended]:
@@ -314,6 +320,7 @@ class CommandSupervisor:
     def _finish(self, command: Leader) -> None:
         """Nothing of a command is left: say how it ended, and remove its files that are over."""
         self._ended.pop(command, None)
+        self._looks_again = True
         self._orphans.forget(command)
         if not command.is_reported:
             self._say(command, command.outcome(self._settings))
