@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import signal
 import sys
@@ -19,6 +20,22 @@ hypothesis.settings.register_profile("local", deadline=None)
 # CI tries the same examples each time: what it finds is the change's doing.
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Compile the sources once, before the workers of pytest-xdist start.
+
+    Where PYTHONDONTWRITEBYTECODE is set, as in many images for CI, each of the hundreds of
+    processes that tests start would compile all of inboxd again: more than half of its start
+    (measured: 1.0 s instead of 0.6 s of CPU).
+    """
+    if not hasattr(config, "workerinput"):
+        for sources in (ROOT / "daemon", *ROOT.glob("plugins/*/src")):
+            compileall.compile_dir(sources, quiet=2)
+
 
 _LOOPBACK = ("127.", "::1", "localhost")
 
