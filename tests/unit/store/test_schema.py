@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,17 +35,46 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def indexes(engine: Engine) -> set[str]:
-    """Return the statements of all indexes, without differences of white space."""
+def upgrade(engine: Engine, version: str = "head") -> None:
+    """Bring a database to *version* by the migrations alone."""
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(VERSIONS.parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+#: What SQLite says about one table, without the order of its columns: no code counts on that.
+FACTS = (
+    "SELECT type, ncol, wr, strict FROM pragma_table_list(?)",
+    'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)',
+    'SELECT seq, "table", "from", "to", on_update, on_delete, "match"'
+    " FROM pragma_foreign_key_list(?)",
+    'SELECT "unique", origin, partial FROM pragma_index_list(?)',
+)
+
+
+def facts(engine: Engine) -> dict[str, object]:
+    """Return all that SQLite says about a schema, and all rows, however it was written."""
     with engine.connect() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-        )
-        return {re.sub(r"\s+", " ", row[0]).strip() for row in rows}
+
+        def rows(statement: str, *parameters: object) -> list[tuple[object, ...]]:
+            found = connection.exec_driver_sql(statement, parameters)
+            return sorted((tuple(row) for row in found), key=repr)
+
+        names = [str(name) for (name,) in rows("SELECT name FROM sqlite_master WHERE type='table'")]
+        statements = rows("SELECT sql FROM sqlite_master WHERE type != 'table' AND sql IS NOT NULL")
+        return {
+            "mark": rows("PRAGMA application_id"),
+            "not tables": {re.sub(r"\s+", " ", str(sql)).strip() for (sql,) in statements},
+            **{f"{name}: {fact}": rows(fact, name) for name in names for fact in FACTS},
+            **{f"{name}: rows": rows(f"SELECT * FROM {name}") for name in names},  # noqa: S608 # ours
+        }
 
 
 def test_the_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
-    migrate(engine)
+    upgrade(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         differences = compare_metadata(context, metadata)
@@ -51,16 +82,26 @@ def test_the_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
     assert differences == []
 
 
-def test_the_migrations_make_the_partial_indexes_of_the_code(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_a_new_database_is_as_all_migrations_would_make_it(engine: Engine, tmp_path: Path) -> None:
     migrate(engine)
-    by_code = open_writer(f"sqlite:///{tmp_path / 'by-code.db'}")
-    metadata.create_all(by_code)
-    expected = indexes(by_code)
-    by_code.dispose()
+    migrated = open_writer(f"sqlite:///{tmp_path / 'migrated.db'}")
+    upgrade(migrated)
+    expected = facts(migrated)
+    migrated.dispose()
 
-    assert indexes(engine) == expected
+    assert facts(engine) == expected
+
+
+def test_a_new_database_is_made_without_alembic(tmp_path: Path) -> None:
+    program = f"""if True:
+        import sys
+        from inboxd.store.engine import open_writer
+        from inboxd.store.schema import migrate
+        migrate(open_writer("sqlite:///{tmp_path / "store.db"}"))
+        sys.exit("alembic" in sys.modules)
+    """
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_newest_version_is_the_newest_step() -> None:
@@ -89,12 +130,8 @@ def test_a_current_database_is_left_as_it_is(engine: Engine) -> None:
 
 
 def test_an_older_database_keeps_what_it_holds(engine: Engine) -> None:
+    upgrade(engine, "0001")
     with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(VERSIONS.parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         for statement in (
             "INSERT INTO trees (id, public_id, first_task, task_count, received_at, open)"
             " VALUES (1, 't', 1, 1, 0, 1)",
