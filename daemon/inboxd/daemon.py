@@ -1,65 +1,43 @@
 """
-What starts and stops, and in which order; nothing else decides it.
+The daemon: an engine, and an inbox whose files it takes and answers.
 
-Start: lock, store, plugins, runner, scheduler (which recovers first), answers, intake, hooks. Stop:
-intake first, then no new starts, the drain, the cut, the answers that are owed, what plugins are to
-hear, and everything closed.
+Start: engine, answers, intake, hooks. Stop: intake first, then no new starts, the drain, the cut,
+the answers that are owed, what plugins are to hear, and everything closed.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from inboxd.clock import SystemClock
-from inboxd.errors import StoreError
-from inboxd.events import DrainBegan
+from inboxd.engine import Engine
 from inboxd.inbox.answers import Answers
 from inboxd.inbox.current import CurrentInbox
 from inboxd.inbox.formats import Formats
 from inboxd.inbox.intake import Intake
 from inboxd.inbox.publishing import Publishing
 from inboxd.instances import register
-from inboxd.names import escaped
-from inboxd.plugged import check_settings, let_log, source_of
+from inboxd.plugged import let_log
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.failure_file import FailureFile
-from inboxd.plugins.live_executors import LiveExecutors
-from inboxd.plugins.manager import load_plugins
-from inboxd.running.leftovers import end_leftovers
-from inboxd.running.runner import Runner
-from inboxd.scheduling.scheduler import Scheduler
-from inboxd.state_lock import StateLock
 from inboxd.store.driver import sqlite_version
-from inboxd.store.engine import database_path, open_writer
-from inboxd.store.reader import StoreReader
-from inboxd.store.schema import migrate
-from inboxd.telling.ended_trees import EndedTrees
-from inboxd.telling.hook_thread import HookThread
-from inboxd.telling.missed_executors import MissedExecutors
-from inboxd.telling.plugin_teller import PluginTeller
-from inboxd.telling.teller import Teller
 from inboxd.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import EntryPoint
-    from pathlib import Path
 
     from inboxd.clock import Clock
     from inboxd.config.settings import Settings
     from inboxd.events import Listener
-    from inboxd.plugins.hooks import Hooks
     from inboxd.plugins.manager import Plugins
+    from inboxd.running.runner import Runner
+    from inboxd.telling.teller import Teller
 
 __all__ = ["Daemon"]
 
 logger = logging.getLogger(__name__)
-
-#: After the cut, what was killed has this long, beyond the grace, to be seen ended.
-_CUT_SECONDS = 2.0
 
 #: Results of trees that ended have this long to be written in a stop; the rest is owed.
 _ANSWER_SECONDS = 5.0
@@ -89,34 +67,28 @@ class Daemon:
             is_listed: False: the commands of a terminal do not find it by themselves.
         """
         self._settings = settings
-        self._installed = installed
         self._is_listed = is_listed
-        self._clock: Clock = clock or SystemClock()
-        self._tell: Listener = tell or _nobody
-        self._teller = Teller(self._tell, state=settings.state.path)
         self._exit = ExitStack()
-        self._cut = threading.Event()
-        self._lock: StateLock | None = None
-        #: (device, inode) of the database's file.
-        self._database: tuple[int, int] | None = None
-        self._runner: Runner | None = None
-        self._scheduler: Scheduler | None = None
+        self._engine = Engine(settings, tell=tell, clock=clock, installed=installed)
         self._answers: Answers | None = None
-        self._hook_thread: HookThread | None = None
         self._intake: Intake | None = None
         self._failures: FailureFile | None = None
-        self.plugins: Plugins | None = None
+        self._is_running = False
 
     @property
     def teller(self) -> Teller:
         """Counts of what ended in this run."""
-        return self._teller
+        return self._engine.teller
+
+    @property
+    def plugins(self) -> Plugins:
+        """What was loaded; only between `start` and `stop`."""
+        return self._engine.plugins
 
     @property
     def runner(self) -> Runner:
         """What runs now; only between `start` and `stop`."""
-        assert self._runner is not None  # noqa: S101 - for the type checker
-        return self._runner
+        return self._engine.runner
 
     def start(self) -> None:
         """
@@ -130,98 +102,43 @@ class Daemon:
         except BaseException:
             self._exit.close()
             raise
+        self._is_running = True
 
     def _start(self) -> None:
-        settings = self._settings
-        lock = self._lock = StateLock.acquire(settings.state.path)
-        self._exit.callback(lock.release)
-        engine = open_writer(settings.store.url)
-        self._exit.callback(engine.dispose)
-        try:
-            migrate(engine)
-        except StoreError as error:
-            raise StoreError(f"{escaped(settings.store.url)}: {error}") from error
-        self._database = _identity(database_path(settings.store.url))
-        plugins = self.plugins = load_plugins(settings, installed=self._installed)
-        for broken in plugins.broken:
-            logger.error(
-                "%splugin %s (%s) is not used: %s",
-                "a part of " if broken.is_part else "",
-                broken.name,
-                broken.distribution,
-                broken.reason,
-                extra={"event": "plugin_broken", "plugin": broken.name},
-                exc_info=broken.exc_info,
-            )
+        settings, engine = self._settings, self._engine
+        self._exit.callback(engine.close)
+        engine.open()
+        plugins, scheduler, executors = engine.plugins, engine.scheduler, engine.executors
         let_log(plugins)
-        self._failures = FailureFile(settings.state.path, plugins.hooks, clock=self._clock)
-        executors = LiveExecutors(plugins, settings)
-        check_settings(settings, plugins, executors)
-        results = StoreReader(settings.store.url)
-        self._exit.callback(results.close)
-        scheduler: Scheduler
-        runner = self._runner = Runner(
-            executors=executors.by_name,
-            settings=settings.run,
-            state=settings.state.path,
-            reader=results,
-            on_outcomes=lambda ended: scheduler.add_outcomes(ended),
-            on_places_kept=lambda kind, change: scheduler.keep_places(kind, change),
-            on_progress=self._teller.tell_progress,
-            source_of=lambda name: source_of(name, executors, settings),
-            checks=executors.checks,
-            clock=self._clock,
-        )
-        scheduler = self._scheduler = Scheduler(
-            engine,
-            clock=self._clock,
-            settings=settings.run,
-            executors=executors.reads_inputs,
-            listener=self._teller,
-            hand_over=runner.run,
-        )
-        runner.start()
-        self._exit.callback(runner.stop)
-        self._exit.callback(scheduler.stop)
+        self._failures = FailureFile(settings.state.path, plugins.hooks, clock=engine.clock)
         publishing = Publishing()
         inbox = CurrentInbox(settings.inbox)
         self._exit.callback(inbox.close)
-        reader = StoreReader(settings.store.url)
-        self._exit.callback(reader.close)
+        reader = engine.open_reader()
         answers = self._answers = Answers(
             inbox=inbox, writer=scheduler, reader=reader, publishing=publishing
         )
-        self._teller.results_owed = answers.wake
-        tell_plugins = self._prepare_hooks(plugins.hooks, scheduler)
-        answers.written = tell_plugins.results_written
-        missed = MissedExecutors(executors, reader)
-        missed.ask_for_all()
-        self._teller.executors_wanted = missed.want
-        executors.on_added = scheduler.restore
+        engine.teller.results_owed = answers.wake
+        answers.written = engine.tell_plugins.results_written
         intake = self._intake = Intake(
             settings.inbox,
             inbox=inbox,
             writer=scheduler,
             catalog=ExecutorCatalog(executors),
-            clock=self._clock,
-            tell=self._teller.tell_file,
+            clock=engine.clock,
+            tell=engine.teller.tell_file,
             publishing=publishing,
             results_owed=answers.wake,
             formats=Formats(plugins.hooks),
-            answered=tell_plugins.receipts_written,
+            answered=engine.tell_plugins.receipts_written,
         )
         intake.open()
-        scheduler.start(
-            lambda attempts: end_leftovers(
-                settings.state.path, attempts, grace_seconds=settings.run.grace_seconds
-            )
-        )
+        engine.start()
         answers.start()
         self._exit.callback(answers.stop)
         intake.start()
         self._exit.callback(intake.stop)
-        if self._hook_thread is not None:
-            self._hook_thread.start()
+        engine.hook_thread.start()
         if self._is_listed:
             self._register()
         logger.info(
@@ -238,19 +155,6 @@ class Daemon:
             },
         )
 
-    def _prepare_hooks(self, hooks: Hooks, scheduler: Scheduler) -> PluginTeller:
-        """Make the hooks' thread, which starts when everything runs."""
-        stopping = threading.Event()
-        reader = StoreReader(self._settings.store.url)
-        self._exit.callback(reader.close)
-        self._exit.callback(stopping.set)
-        owed = EndedTrees(hooks, reader=reader, writer=scheduler, stopping=stopping)
-        thread = self._hook_thread = HookThread(hooks, owed=owed, clock=self._clock)
-        self._exit.callback(thread.stop)
-        teller = PluginTeller(hooks, thread=thread, reader=reader, clock=self._clock)
-        self._teller.tell_plugins(teller)
-        return teller
-
     def _register(self) -> None:
         registration = register(self._settings, version=VERSION)
         self._exit.callback(registration.remove)
@@ -263,8 +167,8 @@ class Daemon:
 
     def wake(self) -> None:
         """Look at the clock again, which somebody moved."""
-        if self._scheduler is not None:
-            self._scheduler.wake()
+        if self._is_running:
+            self._engine.scheduler.wake()
 
     def note_failures(self) -> None:
         """Note for `inboxd doctor` what plugins did wrong; called again and again."""
@@ -276,19 +180,9 @@ class Daemon:
         Make sure that the state directory and the database are still the ones that were opened.
 
         Raises:
-            StoreError: they were removed or replaced; nothing more is started or taken, since it
-                would be written where nobody finds it.
+            StoreError: they were removed or replaced (see `Engine.check`).
         """
-        lock = self._lock
-        database = database_path(self._settings.store.url)
-        if lock is None or (lock.is_current() and _identity(database) == self._database):
-            return
-        self._cut.set()
-        raise StoreError(
-            f"{escaped(str(self._settings.state.path))} or {escaped(str(database))} was removed or"
-            " replaced while the daemon ran; it stops, since nothing that it writes would be"
-            " found again: put back what was there, or start it anew"
-        )
+        self._engine.check()
 
     def is_idle(self) -> bool:
         """
@@ -297,14 +191,14 @@ class Daemon:
         The order of the questions matters: files become tasks, tasks become answers, and each is
         asked for again after the next, so that nothing slips by in between.
         """
-        intake, scheduler, answers = self._intake, self._scheduler, self._answers
-        hooks = self._hook_thread
-        if intake is None or scheduler is None or answers is None or hooks is None:
+        intake, answers = self._intake, self._answers
+        if intake is None or answers is None or not self._is_running:
             return False
+        scheduler, hooks = self._engine.scheduler, self._engine.hook_thread
         told = hooks.made  # what is told may drop a file, or end what waits
         return (
             hooks.is_idle
-            and all(one.is_idle for one in (self.plugins.working if self.plugins else ()))
+            and all(one.is_idle for one in self._engine.plugins.working)
             and scheduler.is_idle
             and intake.is_idle()
             and scheduler.is_idle
@@ -316,69 +210,27 @@ class Daemon:
 
     def lasting_problem(self) -> str | None:
         """Return what keeps files from being taken, once nothing else is left; None: nothing."""
-        intake, scheduler, answers = self._intake, self._scheduler, self._answers
-        if intake is None or scheduler is None or answers is None:
+        intake, answers = self._intake, self._answers
+        if intake is None or answers is None or not self._is_running:
             return None
+        scheduler = self._engine.scheduler
         problem = intake.lasting_problem()
         return problem if scheduler.is_idle and answers.is_idle and scheduler.is_idle else None
 
     def cut(self) -> None:
         """End a drain at once: what runs is ended now. From any thread, also before the drain."""
-        self._cut.set()
+        self._engine.cut()
 
     def stop(self) -> None:
         """Drain, cut what is left, write what is owed, close everything; may be called twice."""
-        scheduler, runner = self._scheduler, self._runner
         if self._intake is not None:
             self._intake.stop()
-        if scheduler is not None and runner is not None:
-            self._drain(scheduler, runner)
+        if self._is_running:
+            self._engine.drain(self._settings.run.drain_timeout_seconds)
         if self._answers is not None:
             self._answers.wait_until_idle(_ANSWER_SECONDS)
-        if self._hook_thread is not None:
-            self._hook_thread.finish(_HOOK_SECONDS)
+        if self._is_running:
+            self._engine.hook_thread.finish(_HOOK_SECONDS)
+        self._is_running = False
         self._exit.close()
-        self._scheduler = self._runner = self._answers = self._intake = None
-        self._hook_thread = None
-
-    def _drain(self, scheduler: Scheduler, runner: Runner) -> None:
-        settings = self._settings.run
-        scheduler.stop_claiming()
-        running = scheduler.running_count
-        if running:
-            self._tell(DrainBegan(running=running, seconds=settings.drain_timeout_seconds))
-            logger.info(
-                "stopping: what runs has %g s to end",
-                settings.drain_timeout_seconds,
-                extra={"event": "drain_began", "running": running},
-            )
-        deadline = self._clock.monotonic() + settings.drain_timeout_seconds
-        while scheduler.running_count and not self._cut.is_set():
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
-                break
-            scheduler.wait_for_turn(
-                lambda: not scheduler.running_count or self._cut.is_set(), min(left, 0.2)
-            )
-        if scheduler.running_count:
-            logger.warning(
-                "cutting what still runs",
-                extra={"event": "drain_over", "running": scheduler.running_count},
-            )
-            self._tell(DrainBegan(running=scheduler.running_count, seconds=None))
-            runner.cut()
-            scheduler.wait_for_turn(
-                lambda: not scheduler.running_count, settings.grace_seconds + _CUT_SECONDS
-            )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
-
-
-def _nobody(event: object) -> None:
-    """Take an event that nobody wants."""
+        self._answers = self._intake = None

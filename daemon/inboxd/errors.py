@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AmbiguousReference",
+    "AmbiguousTask",
     "ConfigurationError",
     "DaemonNotReachable",
     "InboxInUse",
@@ -19,8 +20,10 @@ __all__ = [
     "PackagesRefused",
     "PluginError",
     "RetryLater",
+    "SessionClosed",
     "StateInUse",
     "StoreError",
+    "StoreInUse",
 ]
 
 
@@ -57,6 +60,10 @@ class AmbiguousReference(InboxdError):
         super().__init__(message)
 
 
+class AmbiguousTask(AmbiguousReference):
+    """Several trees have a task of this id; `candidates` holds each as `<tree>/<id>`."""
+
+
 class StateInUse(InboxdError):
     """Another daemon owns the state directory."""
 
@@ -67,6 +74,16 @@ class InboxInUse(InboxdError):
     """Another daemon owns the inbox."""
 
     exit_code = 73
+
+
+class StoreInUse(InboxdError):
+    """Another process, or another session of this one, owns the database."""
+
+    exit_code = 73
+
+
+class SessionClosed(InboxdError):
+    """What was asked for needs a session that is open."""
 
 
 class DaemonNotReachable(InboxdError):

@@ -1,8 +1,10 @@
 """
-The lock on a state directory: one daemon owns it, and its end, however it comes, frees it.
+The locks on a state directory and on a store: one process owns each, and its end frees them.
 
-It is a `flock` (flock(2)) on the file `lock` in the directory, held for as long as the file is
-open. What the file holds, the owner's pid, is for people; nothing decides by it.
+They are `flock`s (flock(2)) on the file `lock` in the directory, and on a file beside the database,
+held for as long as the files are open. What these hold, the owner's pid, is for people; nothing
+decides by it. The database itself is not locked so: closing a descriptor of it would drop the locks
+that SQLite has on it in this process.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from inboxd.errors import ConfigurationError, StateInUse
+from inboxd.errors import ConfigurationError, StateInUse, StoreError, StoreInUse
 from inboxd.forked_children import give_to_children, keep_from_children
 from inboxd.names import escaped
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["StateLock", "is_locked", "lock_holder"]
+__all__ = ["StateLock", "StoreLock", "is_locked", "lock_holder"]
 
 _FILE_NAME = "lock"
 #: `is_locked` holds the lock, shared, for some microseconds; whoever acquires it waits that out.
@@ -48,9 +50,7 @@ class StateLock:
         """
         try:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(
-                state / _FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            descriptor = _open(state / _FILE_NAME)
         except OSError as error:
             raise ConfigurationError(
                 [
@@ -66,8 +66,7 @@ class StateLock:
                 + (f" (pid {holder})" if holder else "")
                 + " uses this state directory; stop it, or choose another with --state DIR"
             )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _sign(descriptor)
         return cls(descriptor, state)
 
     @classmethod
@@ -119,6 +118,59 @@ class StateLock:
         self.release()
 
 
+class StoreLock:
+    """The lock on a database, held; `release` or the end of the process frees it."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take over the descriptor of the locked file; use `acquire`."""
+        self._descriptor = descriptor
+        keep_from_children(descriptor)
+
+    @classmethod
+    def acquire(cls, database: Path) -> StoreLock:
+        """
+        Lock the file `<database>.lock`, which is made where there is none.
+
+        Raises:
+            StoreInUse: another process, or another session of this one, holds the lock.
+            StoreError: the file cannot be made.
+        """
+        path = database.with_name(f"{database.name}.lock")
+        try:
+            descriptor = _open(path)
+        except OSError as error:
+            raise StoreError(
+                f"{escaped(str(path))}: cannot be made: {error.strerror}; the store needs a"
+                " directory that is there and may be written"
+            ) from error
+        if not _locked_in_time(descriptor):
+            os.close(descriptor)
+            holder = _signer(path)
+            raise StoreInUse(
+                f"{escaped(str(database))}: "
+                + ("this process" if holder == os.getpid() else f"another process (pid {holder})")
+                + " uses this store; end that, or use another store"
+            )
+        _sign(descriptor)
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Free the lock; the second time it does nothing."""
+        if self._descriptor >= 0:
+            give_to_children(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _sign(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
 def is_locked(state: Path) -> bool:
     """
     Return whether a daemon holds the state directory now.
@@ -140,9 +192,13 @@ def is_locked(state: Path) -> bool:
 
 
 def lock_holder(state: Path) -> int | None:
-    """Return the pid that the lock file names, for a message; None when it names none."""
+    """Return the pid that a state directory's lock names, for a message; None: it names none."""
+    return _signer(state / _FILE_NAME)
+
+
+def _signer(file_name: Path) -> int | None:
     try:
-        with (state / _FILE_NAME).open("rb") as file:
+        with file_name.open("rb") as file:
             text = file.read(20).strip()
     except OSError:
         return None

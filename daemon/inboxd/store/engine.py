@@ -74,12 +74,16 @@ def database_path(url: str) -> Path:
     return Path(parsed.database).absolute()
 
 
-def open_writer(url: str) -> Engine:
+def open_writer(url: str, *, is_durable: bool = True) -> Engine:
     """
     Return the engine of the one connection that writes.
 
     Its transactions begin with `BEGIN IMMEDIATE`. The file is made, with mode 0600, where there is
     none; its directory must exist.
+
+    Args:
+        url: of the database.
+        is_durable: False: nothing is synced to the disk, since the file is removed in the end.
 
     Raises:
         StoreError: it cannot be written.
@@ -92,7 +96,8 @@ def open_writer(url: str) -> Engine:
             f"{escaped(str(path))}: cannot be written: {error.strerror}; give the daemon's user the"
             " right to read and write it and its directory, or choose another by [store] url"
         ) from error
-    engine = _engine(path, "rw", _WRITER_PRAGMAS, single=True)
+    pragmas = _WRITER_PRAGMAS if is_durable else (*_WRITER_PRAGMAS, "PRAGMA synchronous = OFF")
+    engine = _engine(path, "rw", pragmas, single=True)
 
     @event.listens_for(engine, "begin")
     def begin_immediate(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction] # registered by the decorator

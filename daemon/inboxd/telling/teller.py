@@ -35,18 +35,22 @@ logger = logging.getLogger(__name__)
 class Teller(TurnListener):
     """Tells what was committed; on the scheduler's thread, and on the intake's for files."""
 
-    def __init__(self, tell: Listener, *, state: Path) -> None:
+    def __init__(self, tell: Listener, *, state: Path, watch: TurnListener | None = None) -> None:
         """
         Args:
             tell: gets the events; it must return at once and never raise.
             state: the state directory, where trees have their own directories.
+            watch: is told all that is committed as it is, after everybody else.
         """
+        self._watch = watch
+        self.wants_starts = watch is not None and watch.wants_starts
         self._tell = tell
         self._state = state
         self._lock = threading.Lock()
         #: Tells the plugins that want to hear something; None until there are any.
         self._plugins: PluginTeller | None = None
         self._has_ends = False
+        self._has_starts = False
         #: Called with executors that tasks name and nobody offers.
         self.executors_wanted: Callable[[Collection[str]], None] = _nobody
         #: Called when trees ended whose result files are owed.
@@ -59,18 +63,23 @@ class Teller(TurnListener):
         """Tell plugins too; called once, before there is anything to tell."""
         self._plugins = plugins
         self._has_ends = plugins.wants_ends
-        self.wants_starts = plugins.wants_starts
+        self.wants_starts = self.wants_starts or plugins.wants_starts
+        self._has_starts = plugins.wants_starts
         self.owed_plugins = plugins.owed_plugins
 
     def attempts_started(self, attempts: Sequence[Attempt], trees: Sequence[OpenTree]) -> None:
         """Tell plugins of starts."""
-        if self._plugins is not None:
+        if self._plugins is not None and self._has_starts:
             self._plugins.attempts_started(attempts, trees)
+        if self._watch is not None:
+            self._watch.attempts_started(attempts, trees)
 
     def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
         """Tell plugins of trees; people are told of the files."""
         if self._plugins is not None:
             self._plugins.trees_accepted(trees)
+        if self._watch is not None:
+            self._watch.trees_accepted(trees)
 
     def executors_missed(self, executors: Collection[str]) -> None:
         """Have it asked whether a plugin makes these executors."""
@@ -137,6 +146,8 @@ class Teller(TurnListener):
                     retry_at=end.due_at if isinstance(end, RequeuedTask) else None,
                 )
             )
+        if self._watch is not None:
+            self._watch.attempt_ended(attempt, end, tree)
 
     def trees_ended(self, trees: Sequence[EndedTree]) -> None:
         """Log each tree's line, tell of it, and have its result written."""
@@ -177,6 +188,8 @@ class Teller(TurnListener):
         self.results_owed()
         if self._plugins is not None:
             self._plugins.trees_ended(trees)
+        if self._watch is not None:
+            self._watch.trees_ended(trees)
 
 
 def _log_attempt(

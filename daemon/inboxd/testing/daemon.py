@@ -202,7 +202,7 @@ class DaemonUnderTest:
     @property
     def plugins(self) -> Plugins:
         """What it loaded."""
-        if self._daemon is None or self._daemon.plugins is None:
+        if self._daemon is None:
             raise RuntimeError("the daemon does not run: start it")
         return self._daemon.plugins
 
