@@ -11,8 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inboxd.api.creator import TaskCreator
+    from inboxd.api.manager import TaskManager
+    from inboxd.api.session import Session, create_session
+    from inboxd.api.task import Task
+    from inboxd.api.tree import TaskTreeNode, TaskTrees
+    from inboxd.array.invalid import InvalidTaskArray
     from inboxd.array.problem import Problem, ProblemCode
-    from inboxd.errors import InboxdError, InvalidInputs, NoRetry, RetryLater
+    from inboxd.errors import (
+        AmbiguousTask,
+        InboxdError,
+        InvalidInputs,
+        NoRetry,
+        NotFound,
+        RetryLater,
+        SessionClosed,
+        StoreInUse,
+    )
     from inboxd.plugins.candidate import CandidateTask, CandidateTree
     from inboxd.plugins.decorator import executor
     from inboxd.plugins.hookspecs import hookimpl
@@ -27,9 +42,11 @@ if TYPE_CHECKING:
         TaskContext,
     )
     from inboxd.plugins.told import ToldAttempt, ToldOutcome, ToldTask, ToldTree
+    from inboxd.task import TaskError, TaskErrorCode, TaskStatus
     from inboxd.version import VERSION as __version__
 
 __all__ = [
+    "AmbiguousTask",
     "CandidateTask",
     "CandidateTree",
     "CommandLine",
@@ -38,25 +55,40 @@ __all__ = [
     "InboxdError",
     "InputProblem",
     "InvalidInputs",
+    "InvalidTaskArray",
     "Isolation",
     "NoRetry",
+    "NotFound",
     "ParseProblem",
     "PluginConfiguration",
     "Problem",
     "ProblemCode",
     "RetryLater",
+    "Session",
+    "SessionClosed",
+    "StoreInUse",
+    "Task",
     "TaskContext",
+    "TaskCreator",
+    "TaskError",
+    "TaskErrorCode",
+    "TaskManager",
+    "TaskStatus",
+    "TaskTreeNode",
+    "TaskTrees",
     "ToldAttempt",
     "ToldOutcome",
     "ToldTask",
     "ToldTree",
     "__version__",
+    "create_session",
     "executor",
     "hookimpl",
 ]
 
 #: The module of each public name; a test holds it against the imports above.
 _MODULES = {
+    "AmbiguousTask": "inboxd.errors",
     "CandidateTask": "inboxd.plugins.candidate",
     "CandidateTree": "inboxd.plugins.candidate",
     "CommandLine": "inboxd.plugins.protocol",
@@ -65,18 +97,32 @@ _MODULES = {
     "InboxdError": "inboxd.errors",
     "InputProblem": "inboxd.plugins.protocol",
     "InvalidInputs": "inboxd.errors",
+    "InvalidTaskArray": "inboxd.array.invalid",
     "Isolation": "inboxd.plugins.protocol",
     "NoRetry": "inboxd.errors",
+    "NotFound": "inboxd.errors",
     "ParseProblem": "inboxd.plugins.protocol",
     "PluginConfiguration": "inboxd.plugins.protocol",
     "Problem": "inboxd.array.problem",
     "ProblemCode": "inboxd.array.problem",
     "RetryLater": "inboxd.errors",
+    "Session": "inboxd.api.session",
+    "SessionClosed": "inboxd.errors",
+    "StoreInUse": "inboxd.errors",
+    "Task": "inboxd.api.task",
     "TaskContext": "inboxd.plugins.protocol",
+    "TaskCreator": "inboxd.api.creator",
+    "TaskError": "inboxd.task",
+    "TaskErrorCode": "inboxd.task",
+    "TaskManager": "inboxd.api.manager",
+    "TaskStatus": "inboxd.task",
+    "TaskTreeNode": "inboxd.api.tree",
+    "TaskTrees": "inboxd.api.tree",
     "ToldAttempt": "inboxd.plugins.told",
     "ToldOutcome": "inboxd.plugins.told",
     "ToldTask": "inboxd.plugins.told",
     "ToldTree": "inboxd.plugins.told",
+    "create_session": "inboxd.api.session",
     "executor": "inboxd.plugins.decorator",
     "hookimpl": "inboxd.plugins.hookspecs",
 }

@@ -25,6 +25,7 @@ from inboxd.plugins.inputs_type import (
     schema_of,
 )
 from inboxd.plugins.protocol import Executor, Isolation
+from inboxd.plugins.registered import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,8 @@ def executor(
     Make an executor of a function `f(inputs, context)`, or of a class with `execute`.
 
     A function can still be called as itself. In place of a class stands the one instance of it,
-    made without arguments.
+    made without arguments. Sessions of this process know it by its name from then on; a daemon
+    knows what entry points name.
 
     Args:
         name: what a task file says in `executor`.
@@ -154,13 +156,15 @@ def executor(
 
     def decorate(what: Any) -> Any:
         make = _of_class if isinstance(what, type) else _of_function
-        return make(
+        made = make(
             what,
             name=name,
             description=description,
             inputs_schema=inputs_schema,
             isolation=isolation,
         )
+        register(made)
+        return made
 
     return cast("_Decorator", decorate)
 

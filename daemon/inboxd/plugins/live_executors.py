@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from inboxd.errors import PluginError
 from inboxd.names import escaped
 from inboxd.plugins.checks import ExecutorChecks
 from inboxd.plugins.configuring import configure_executor
@@ -34,6 +35,9 @@ __all__ = ["LiveExecutors"]
 logger = logging.getLogger(__name__)
 
 _HOOK = "inboxd_resolve_executor"
+
+#: The distribution that the built-in executors come from.
+_OURS = "inboxd"
 
 
 class LiveExecutors(Mapping[str, "Executor"]):
@@ -82,6 +86,37 @@ class LiveExecutors(Mapping[str, "Executor"]):
     def why_missing(self, name: str) -> str | None:
         """Return why an executor that some plugin offers is not there; None: nobody offers it."""
         return self._missing.get(name)
+
+    def offer(self, name: str, executor: Executor, origin: ExecutorOrigin) -> None:
+        """
+        Have an executor of this process under a name, in place of an earlier one if need be.
+
+        Raises:
+            PluginError: the name is one of inboxd's own executors, or the configuration switched
+                it off, or refuses it.
+        """
+        with self._lock:
+            if self.by_name.get(name) is executor:
+                return
+            before = self.origins.get(name)
+            if before is not None and before.distribution == _OURS:
+                raise PluginError(f'executor "{name}" is inboxd\'s own; give yours another name')
+            table = self._settings.executors.get(name)
+            if table is not None and not table.enabled:
+                raise PluginError(
+                    f'executor "{name}" is switched off by [executors.{name}] enabled'
+                )
+            error, problem = configure_executor(
+                name, executor, self._settings, lambda call: within(RESOLVE_SECONDS, call)
+            )
+            if error is not None:
+                problem = f"cannot be configured: {said(error)}"
+            if problem is not None:
+                raise PluginError(f'executor "{name}": {problem}') from error
+            self.origins[name] = origin
+            self.reads_inputs[name] = _reads_inputs(executor)
+            self.by_name[name] = executor
+        self.on_added(name)
 
     def checks(self) -> ExecutorChecks:
         """Return what makes their own checks ready to be asked."""

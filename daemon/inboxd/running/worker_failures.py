@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-import inboxd
 from inboxd.names import escaped
 from inboxd.running.outcomes import raised
 
@@ -28,7 +27,7 @@ _LONGEST_TRACEBACK = 4_000
 _LONGEST_LOGGED = 4 * 1024 * 1024
 
 #: Frames in here say nothing to the author of a function.
-_OURS = str(Path(inboxd.__file__).parent) + os.sep
+_OURS = str(Path(__file__).parents[1]) + os.sep
 
 
 def failed_attempt(error: BaseException) -> Failed:

@@ -96,6 +96,7 @@ class Scheduler:
         self._loop.add_jobstore(self._store, "default")
         self._loop.add_executor(executor, "default")
         self._turn_over = threading.Condition()
+        self._turn_count = 0
         self._started = False
         self._stopped = False
 
@@ -192,7 +193,13 @@ class Scheduler:
         with self._turn_over:
             return self._turn_over.wait_for(is_over, timeout)
 
+    @property
+    def turn_count(self) -> int:
+        """How many turns there were; what was read before the newest may be old."""
+        return self._turn_count
+
     def _announce_turn(self) -> None:
+        self._turn_count += 1
         with self._turn_over:
             self._turn_over.notify_all()
 
