@@ -6,6 +6,7 @@ Everything that a verb needs is imported inside the verb, so that `inboxd --help
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -21,6 +22,10 @@ __all__ = ["cli", "main", "run_command_line"]
 
 #: Set by the shell when it completes a command line (click's protocol): `bash_source`, …
 _COMPLETE_VARIABLE = "_INBOXD_COMPLETE"
+
+#: Allocations between two looks for garbage: importing makes ten thousands of objects that stay,
+#: and the 100 looks at them of the default are a tenth of what a start costs (measured).
+_SELDOM = 50_000
 
 _EXAMPLE = """\
 Examples:
@@ -48,6 +53,7 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "inboxd", _COMPLETE_VARIABLE, instruction))
+    gc.set_threshold(_SELDOM)
     prepare_streams()
     code = run_command_line(sys.argv[1:])
     sys.exit(_flushed(code))

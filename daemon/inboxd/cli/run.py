@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -27,8 +28,10 @@ __all__ = ["command"]
 
 logger = logging.getLogger(__name__)
 
-#: `--until-idle` looks so often whether anything is left to do.
-_IDLE_LOOK_SECONDS = 0.2
+#: `--until-idle` looks after so long whether anything is left to do, then after twice as long each
+#: time, up to the longest: what has nothing to do ends at once, what works is seldom asked.
+_FIRST_IDLE_LOOK_SECONDS = 0.02
+_LONGEST_IDLE_LOOK_SECONDS = 0.2
 
 #: So often it is made sure that the state directory is still the one that the daemon owns.
 _STATE_LOOK_SECONDS = 5.0
@@ -121,6 +124,7 @@ def _run(settings: Settings, *, until_idle: bool) -> int:
     with _signals(stop):
         daemon = Daemon(settings, tell=None if view is None else view.note)
         daemon.start()
+        gc.freeze()  # what a start makes stays until the end: no look for garbage passes over it
         _write_first_run_file(settings)
         try:
             if view is not None:
@@ -162,11 +166,13 @@ def _view(settings: Settings) -> LiveView | None:
 
 def _wait(daemon: Daemon, stop: _Stop, *, until_idle: bool) -> bool:
     """Wait for the end; return whether it comes because files cannot be taken."""
-    while not stop.wait(_IDLE_LOOK_SECONDS if until_idle else _STATE_LOOK_SECONDS):
+    pause = _FIRST_IDLE_LOOK_SECONDS if until_idle else _STATE_LOOK_SECONDS
+    while not stop.wait(pause):
         daemon.check_state()
         daemon.note_failures()
         if not until_idle:
             continue
+        pause = min(2 * pause, _LONGEST_IDLE_LOOK_SECONDS)
         if daemon.is_idle():
             return False
         problem = daemon.lasting_problem()
