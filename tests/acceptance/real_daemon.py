@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LIMIT_SECONDS", "RealDaemon", "wait_until"]
+__all__ = ["LIMIT_SECONDS", "SETTLE", "RealDaemon", "wait_until"]
 
 #: No wait lasts longer; the machine may be busy.
 LIMIT_SECONDS = 60.0
+
+#: Files are dropped whole here, by rename; one that no running daemon saw come rests so long.
+SETTLE = "0.1s"
 
 _NEVER = threading.Event()
 
@@ -46,6 +49,7 @@ class RealDaemon:
         self._environment = {
             **own,
             "XDG_RUNTIME_DIR": str(directory),
+            "INBOXD_INBOX__SETTLE": SETTLE,
             **{f"INBOXD_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .real_daemon import SETTLE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -130,6 +132,7 @@ def run_until_idle(directory: Path, names: Iterable[str]) -> Run:
     environment = {key: value for key, value in os.environ.items() if "INBOXD" not in key}
     (directory / "runtime").mkdir(mode=0o700)
     environment["XDG_RUNTIME_DIR"] = str(directory / "runtime")
+    environment["INBOXD_INBOX__SETTLE"] = SETTLE
     ended = subprocess.run(
         [
             *(sys.executable, "-m", "inboxd", "run", "--until-idle"),
