@@ -289,6 +289,54 @@ class TestCut:
         assert _of_state(tmp_path) == []
 
 
+class TestAsked:
+    """Single commands whose end was asked for."""
+
+    @pytest.mark.parametrize("keep", ["1", "0"], ids=["keeps its lock", "closes everything"])
+    def test_nothing_of_its_tree_is_left_and_others_go_on(
+        self, bed: RunnerBed, tree_directory: Path, keep: str
+    ) -> None:
+        """TERM-ignoring children, and one that left its parent, group and session."""
+        script = f'trap \'\' TERM; (sleep 600 &); "$PYTHON" -c "$ESCAPE" {keep}; sleep 600'
+        asked = attempt(
+            "command",
+            {"script": script, "env": {"PYTHON": sys.executable, "ESCAPE": _ESCAPE}},
+        )
+        other = attempt("command", {"script": "until [ -e done ]; do sleep 0.01; done"}, position=1)
+        bed.runner.run([asked, other])
+        hidden = int(_wait_for(tree_directory / "hidden"))
+        started = time.monotonic()
+        bed.runner.end([(asked.task, asked.number)])
+        outcome = bed.outcome(asked)
+        seconds = time.monotonic() - started
+        is_left = _is_alive(hidden)
+        (tree_directory / "done").touch()
+
+        assert outcome == CUT
+        assert seconds < GRACE + 1
+        assert not is_left
+        assert completed(bed.outcome(other))["exit_code"] == 0
+
+    def test_it_may_tidy_up(self, bed: RunnerBed, tree_directory: Path) -> None:
+        script = "trap 'echo tidy >tidied; exit' TERM; echo >up; sleep 600 & wait"
+        bed.runner.run([one := attempt("command", {"script": script})])
+        _wait_for(tree_directory / "up")
+        bed.runner.end([(one.task, one.number)])
+
+        assert bed.outcome(one) == CUT
+        assert (tree_directory / "tidied").read_text() == "tidy\n"
+
+    def test_at_whatever_moment_it_is_asked_for(self, bed: RunnerBed, tmp_path: Path) -> None:
+        """In the queue, while it is started, and just after: each is ended, and reported once."""
+        attempts = [attempt("command", {"argv": ["sleep", "600"]}, position=n) for n in range(100)]
+        for one in attempts:
+            bed.runner.run([one])
+            bed.runner.end([(one.task, one.number)])
+
+        assert [bed.outcome(one) for one in attempts] == [CUT] * 100
+        assert _of_state(tmp_path) == []
+
+
 def test_what_runs_is_shown(bed: RunnerBed, tree_directory: Path) -> None:
     bed.runner.run([one := attempt("command", {"script": "echo $$ >pid; exec sleep 600"})])
     _wait_for(tree_directory / "pid")

@@ -78,6 +78,32 @@ def test_a_cut_ends_all_of_them(tmp_path: Path, deed: str) -> None:
     assert workers_of(os.getpid()) == []
 
 
+@pytest.mark.parametrize("deed", ["loop", "stubborn", "tidy"])
+def test_one_whose_end_is_asked_for_is_ended_with_its_worker(bed: WorkerBed, deed: str) -> None:
+    asked, other = bed.attempt(deed), bed.attempt("tell")
+    bed.runner.run([asked])
+    pid = int(bed.wait_for("up"))
+    bed.runner.run([other])
+    bed.runner.end([(asked.task, asked.number)])
+
+    assert bed.outcome(asked) == CUT
+    assert not is_alive(pid)
+    assert completed(bed.outcome(other))["pid"] != pid
+    assert completed(bed.do("tell"))["pid"] != pid
+
+
+def test_asking_at_whatever_moment_ends_each_and_no_other(bed: WorkerBed) -> None:
+    """With no place, in a worker that is started, in one that has just taken it, and after that."""
+    asked = [bed.attempt("loop") for _ in range(30)]
+    others = [bed.attempt("give", value=n) for n in range(30)]
+    for one, other in zip(asked, others, strict=True):
+        bed.runner.run([one, other])
+        bed.runner.end([(one.task, one.number)])
+
+    assert [bed.outcome(one) for one in asked] == [CUT] * 30
+    assert [completed(bed.outcome(one)) for one in others] == list(range(30))
+
+
 def test_a_stop_ends_idle_ones(tmp_path: Path) -> None:
     with WorkerBed(tmp_path, grace_seconds=60) as bed:
         completed(bed.do("give", value=1))

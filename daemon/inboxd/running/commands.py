@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.asked_ends import AskedEnds
     from inboxd.running.attempt import Attempt
     from inboxd.running.context import ContextSource
     from inboxd.running.locks import AttemptLocks
@@ -47,6 +48,7 @@ class CommandAttempts:
         contexts: ContextSource,
         locks: AttemptLocks,
         supervisor: CommandSupervisor,
+        ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
     ) -> None:
@@ -58,6 +60,7 @@ class CommandAttempts:
         self._queue: SimpleQueue[tuple[Attempt, float | None] | None] = SimpleQueue()
         self._locks = locks
         self._supervisor = supervisor
+        self._ends = ends
         self._spawner: Spawner | None = None
         self._threads: list[threading.Thread] = []
         self._is_cut = False
@@ -115,7 +118,7 @@ class CommandAttempts:
     def _serve(self, spawner: Spawner) -> None:
         while (item := self._queue.get()) is not None:
             attempt, limit = item
-            if self._is_cut:
+            if self._is_cut or self._ends.has(attempt):
                 self._report([(attempt, CUT, self._clock.now_micros())])
                 continue
             started = spawner.spawn(attempt, limit)

@@ -20,15 +20,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from inboxd.forked_children import leave_if_child
+from inboxd.running.awaited import Awaited
 from inboxd.running.context import decoded_object
-from inboxd.running.outcomes import CUT, DONE, outcome_of_value, raised, timed_out
+from inboxd.running.outcomes import CUT, DONE, outcome_of_value, raised
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from inboxd.clock import Clock
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.asked_ends import AskedEnds, AttemptKey
     from inboxd.running.attempt import Attempt
     from inboxd.running.context import AttemptContext, ContextSource
     from inboxd.task import Outcome
@@ -47,29 +49,6 @@ WIND_UP_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0
 
 
-class _Awaited:
-    """An attempt that is awaited; of the loop's thread."""
-
-    __slots__ = ("attempt", "context", "is_over", "is_reported", "keeps_place", "limit", "timer")
-
-    def __init__(self, attempt: Attempt, limit: float | None, context: AttemptContext) -> None:
-        self.attempt = attempt
-        self.limit = limit
-        self.context = context
-        #: Ends the attempt at its time limit.
-        self.timer: asyncio.TimerHandle | None = None
-        #: Its time limit has passed.
-        self.is_over = False
-        self.is_reported = False
-        #: It goes on though it was reported.
-        self.keeps_place = False
-
-    def cancel(self, task: asyncio.Task[None]) -> None:
-        """Tell it to end."""
-        self.context.cancelled = True
-        task.cancel()
-
-
 class LoopAttempts:
     """Runs attempts of executors with isolation `async`."""
 
@@ -80,6 +59,7 @@ class LoopAttempts:
         contexts: ContextSource,
         max_result_bytes: int,
         grace_seconds: float,
+        ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         on_places_kept: Callable[[PlaceKind, int], None],
         clock: Clock,
@@ -88,6 +68,7 @@ class LoopAttempts:
         self._contexts = contexts
         self._max_result_bytes = max_result_bytes
         self._grace_seconds = grace_seconds
+        self._ends = ends
         self._report = report
         self._on_places_kept = on_places_kept
         self._clock = clock
@@ -96,7 +77,7 @@ class LoopAttempts:
         self._batches: deque[Sequence[tuple[Attempt, float | None]]] = deque()
         self._drain_is_due = False
         #: What is awaited, reported or not.
-        self._tasks: dict[asyncio.Task[None], _Awaited] = {}
+        self._tasks: dict[asyncio.Task[None], Awaited] = {}
         #: By the task's number: attempts that are reported and have not returned.
         self._overstaying: set[int] = set()
         #: By the task's number: attempts that wait for an earlier one to return.
@@ -139,6 +120,13 @@ class LoopAttempts:
         """Call a quick function on the loop's thread after a while; from any thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.call_later, seconds, function)
+
+    def end(self, asked: Collection[AttemptKey]) -> None:
+        """Cancel some attempts; one that ignores that keeps its place; from any thread, at once."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed in this moment
+                loop.call_soon_threadsafe(self._end, asked)
 
     def cut(self) -> None:
         """Cancel everything that runs; what does not end within the grace is given up."""
@@ -193,7 +181,7 @@ class LoopAttempts:
                 if len(self._outcomes) >= _REPORT_ATTEMPTS and self._clock.monotonic() > report_at:
                     self._flush()
                     report_at = self._clock.monotonic() + _REPORT_SECONDS
-                if self._is_cut:
+                if self._is_cut or self._ends.has(attempt):
                     self._outcomes.append((attempt, CUT, now_micros()))
                     continue
                 if self._overstaying and attempt.task in self._overstaying:
@@ -240,8 +228,8 @@ class LoopAttempts:
         self, attempt: Attempt, limit: float | None, context: AttemptContext, value: Awaitable[Any]
     ) -> None:
         loop = asyncio.get_running_loop()
-        one = _Awaited(attempt, limit, context)
-        task = loop.create_task(self._finish(one, value))
+        one = Awaited(attempt, limit, context, value)
+        task = loop.create_task(self._finish(one))
         self._tasks[task] = one
         if limit is not None:
             one.timer = loop.call_later(limit, self._time_out, task, one)
@@ -253,6 +241,8 @@ class LoopAttempts:
             number = one.attempt.task
             if one.timer is not None:
                 one.timer.cancel()
+            if one.value is not None:
+                self._forget_unbegun(one)
             self._overstaying.discard(number)
             if one.keeps_place:
                 self._on_places_kept(PlaceKind.ASYNC, -1)
@@ -264,9 +254,21 @@ class LoopAttempts:
             if not self._left:
                 task.get_loop().stop()
 
-    async def _finish(self, one: _Awaited, value: Awaitable[Any]) -> None:
+    def _forget_unbegun(self, one: Awaited) -> None:
+        """Report an attempt that was cancelled before its awaiting began."""
+        close = getattr(one.value, "close", None)
+        if callable(close):
+            close()  # a coroutine that is never awaited is warned of
+        if not one.is_reported:
+            one.is_reported = True
+            self._outcomes.append((one.attempt, one.outcome_of_end(), self._clock.now_micros()))
+            self._flush()
+
+    async def _finish(self, one: Awaited) -> None:
         """Await one attempt and record how it ended."""
         outcome: Outcome
+        value, one.value = one.value, None
+        assert value is not None  # noqa: S101 - it is begun once
         try:
             result = await value
             leave_if_child(self._process)
@@ -277,32 +279,50 @@ class LoopAttempts:
         one.context.cancelled = True
         if one.is_reported:
             return
-        if one.is_over and one.limit is not None:
-            outcome = timed_out(one.limit)  # also where it returned something after all
-        elif self._is_cut:
-            outcome = CUT
+        if one.is_over or one.is_asked_to_end or self._is_cut:
+            outcome = one.outcome_of_end()  # also where it returned something after all
         one.is_reported = True
         if not self._outcomes:
             asyncio.get_running_loop().call_soon(self._flush)
         self._outcomes.append((one.attempt, outcome, self._clock.now_micros()))
 
-    def _time_out(self, task: asyncio.Task[None], one: _Awaited) -> None:
+    def _time_out(self, task: asyncio.Task[None], one: Awaited) -> None:
         """Have an attempt end whose time limit has passed."""
         if one.is_reported:
             return
         one.is_over = True
+        self._cancel(task, one)
+
+    def _end(self, asked: Collection[AttemptKey]) -> None:
+        """Have attempts end whose end was asked for, unless their time limits did so before."""
+        for attempt, _ in list(self._waiting.values()):
+            if (attempt.task, attempt.number) in asked:
+                del self._waiting[attempt.task]
+                self._outcomes.append((attempt, CUT, self._clock.now_micros()))
+        self._flush()
+        for task, one in self._tasks.items():
+            if (one.attempt.task, one.attempt.number) in asked and not (
+                one.is_over or one.is_asked_to_end or one.is_reported
+            ):
+                one.is_asked_to_end = True
+                self._cancel(task, one)
+
+    def _cancel(self, task: asyncio.Task[None], one: Awaited) -> None:
+        """Tell an attempt to end, and wait for that for the grace."""
         one.cancel(task)
+        if one.timer is not None:
+            one.timer.cancel()
         one.timer = task.get_loop().call_later(self._grace_seconds, self._overtake, task, one)
 
-    def _overtake(self, task: asyncio.Task[None], one: _Awaited) -> None:
-        """Report an attempt that goes on though its time limit and the grace have passed."""
-        if one.is_reported or one.limit is None:
+    def _overtake(self, task: asyncio.Task[None], one: Awaited) -> None:
+        """Report an attempt that goes on though it was cancelled and the grace has passed."""
+        if one.is_reported:
             return
         self._log_that_it_goes_on(one)
         one.is_reported = one.keeps_place = True
         self._overstaying.add(one.attempt.task)
         self._on_places_kept(PlaceKind.ASYNC, 1)
-        self._outcomes.append((one.attempt, timed_out(one.limit), self._clock.now_micros()))
+        self._outcomes.append((one.attempt, one.outcome_of_end(), self._clock.now_micros()))
         self._flush()
         self._insist(task)
 
@@ -330,12 +350,11 @@ class LoopAttempts:
                 continue
             self._log_that_it_goes_on(one)
             one.is_reported = True
-            outcome = timed_out(one.limit) if one.is_over and one.limit is not None else CUT
-            self._outcomes.append((one.attempt, outcome, self._clock.now_micros()))
+            self._outcomes.append((one.attempt, one.outcome_of_end(), self._clock.now_micros()))
             self._insist(task)
         self._flush()
 
-    def _log_that_it_goes_on(self, one: _Awaited) -> None:
+    def _log_that_it_goes_on(self, one: Awaited) -> None:
         logger.warning(
             "attempt does not end: its executor ignores that it is cancelled",
             extra={

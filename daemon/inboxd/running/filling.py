@@ -23,10 +23,11 @@ from inboxd.running.outcomes import CUT, raised, timed_out
 from inboxd.task import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from inboxd.array.catalog import Catalog
     from inboxd.clock import Clock
+    from inboxd.running.asked_ends import AttemptKey
     from inboxd.running.attempt import Attempt
     from inboxd.store.reader import StoreReader
     from inboxd.task import Outcome
@@ -131,6 +132,19 @@ class FillingAttempts:
         if self._thread is None:
             self._cut_queue()
 
+    def end(self, asked: Collection[AttemptKey]) -> None:
+        """Report those of some attempts that are here as cut; from any thread, at once."""
+        with self._changed:
+            held = [
+                one
+                for one in self._held.values()
+                if (one.attempt.task, one.attempt.number) in asked
+            ]
+            for one in held:
+                del self._held[one.attempt.start_seq]
+        for one in held:
+            self._end(one.attempt, CUT)
+
     def cut(self) -> None:
         """Report what is not handed on yet as cut."""
         self._is_cut = True
@@ -162,7 +176,9 @@ class FillingAttempts:
                 continue
             ready = self._prepared(one.attempt)
             with self._changed:
-                del self._held[one.attempt.start_seq]
+                is_wanted = self._held.pop(one.attempt.start_seq, None) is not None
+            if not is_wanted:
+                continue  # it was ended meanwhile
             if self._is_cut:
                 self._end(one.attempt, CUT)
             elif isinstance(ready, Failed):

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from inboxd.config.settings import RunSettings
+    from inboxd.running.asked_ends import AskedEnds
     from inboxd.running.attempt import Attempt
     from inboxd.running.locks import AttemptLock
     from inboxd.running.paths import AttemptFiles
@@ -78,6 +79,10 @@ class Leader(Protocol):
 
     def look(self) -> None:
         """Read what it says of itself; once a second, before its outputs are bounded."""
+        ...
+
+    def is_asked_to_end(self, ends: AskedEnds) -> bool:
+        """Whether its attempt was asked to end; True: nobody else reports that now."""
         ...
 
     def begin_end(self) -> None:

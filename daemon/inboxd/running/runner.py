@@ -11,6 +11,7 @@ import msgspec
 
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.plugins.protocol import Isolation
+from inboxd.running.asked_ends import AskedEnds
 from inboxd.running.commands import CommandAttempts
 from inboxd.running.context import ContextSource
 from inboxd.running.event_loop import LoopAttempts
@@ -24,7 +25,7 @@ from inboxd.running.thread_pool import ThreadAttempts
 from inboxd.running.workers import WorkerAttempts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from inboxd.clock import Clock
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from inboxd.events import TaskProgress
     from inboxd.plugins.checks import ExecutorChecks
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.asked_ends import AttemptKey
     from inboxd.running.attempt import Attempt
     from inboxd.running.progress import Progress
     from inboxd.running.worker_messages import WorkerSource
@@ -113,6 +115,7 @@ class Runner:
             default_timeout_seconds=settings.default_timeout_seconds,
             clock=clock,
         )
+        ends = self._ends = AskedEnds()
         self._board = ProgressBoard(clock, on_progress)
         contexts = ContextSource(
             state=state,
@@ -126,6 +129,7 @@ class Runner:
             contexts=contexts,
             max_result_bytes=settings.max_result_bytes,
             grace_seconds=settings.grace_seconds,
+            ends=ends,
             report=self._on_outcomes,
             on_places_kept=on_places_kept,
             clock=clock,
@@ -135,6 +139,7 @@ class Runner:
             contexts=contexts,
             places=settings.places,
             max_result_bytes=settings.max_result_bytes,
+            ends=ends,
             report=self._on_outcomes,
             on_places_kept=on_places_kept,
             call_later=self._loop.call_later,
@@ -142,7 +147,12 @@ class Runner:
         )
         locks = AttemptLocks(state)
         self._supervisor = CommandSupervisor(
-            settings=settings, state=state, locks=locks, report=self._on_outcomes, clock=clock
+            settings=settings,
+            state=state,
+            locks=locks,
+            ends=ends,
+            report=self._on_outcomes,
+            clock=clock,
         )
         self._commands = CommandAttempts(
             executors=executors,
@@ -150,6 +160,7 @@ class Runner:
             contexts=contexts,
             locks=locks,
             supervisor=self._supervisor,
+            ends=ends,
             report=self._on_outcomes,
             clock=clock,
         )
@@ -160,6 +171,7 @@ class Runner:
             contexts=contexts,
             locks=locks,
             supervisor=self._supervisor,
+            ends=ends,
             report=self._on_outcomes,
             clock=clock,
         )
@@ -194,6 +206,7 @@ class Runner:
 
         What cannot be begun comes back as an outcome like everything else.
         """
+        self._ends.begin(attempts)
         if any(attempt.has_references for attempt in attempts):
             for attempt in attempts:
                 if attempt.has_references:
@@ -232,6 +245,31 @@ class Runner:
         isolation = self._isolations[name] = str(executor.isolation)
         return isolation
 
+    def end(self, attempts: Iterable[AttemptKey]) -> None:
+        """
+        End some of the attempts that were handed over; returns at once and raises nothing.
+
+        Called by the thread that calls `run`, once it is committed that they are to end: how the
+        attempts end says nothing more then. Each has one outcome, `Interrupted(counts=False)`
+        unless it ended by itself meanwhile. A command is reported when nothing of its processes is
+        left (SIGTERM, the grace, SIGKILL), a worker's attempt likewise, while others go on in
+        another worker; one on the event loop when it has returned, or after the grace, and then
+        keeps its place until it returns; one in a thread at once, and likewise keeps its place;
+        one that has not begun at once.
+
+        Args:
+            attempts: (the task's internal number, the attempt's number); what is not here, since
+                it ended or never was, is left out.
+        """
+        asked = self._ends.ask(attempts)
+        if not asked:
+            return
+        self._filling.end(asked)
+        self._threads.end(asked)
+        self._loop.end(asked)
+        self._workers.end(asked)
+        self._supervisor.end_asked()
+
     def cut(self) -> None:
         """
         End everything that runs, and what is still handed over; returns at once.
@@ -267,4 +305,5 @@ class Runner:
 
     def _on_outcomes(self, ended: Sequence[tuple[Attempt, Outcome, int]]) -> None:
         self._board.forget(attempt for attempt, _, _ in ended)
+        self._ends.forget(attempt for attempt, _, _ in ended)
         self._report(ended)

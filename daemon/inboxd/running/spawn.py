@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from inboxd.config.settings import RunSettings
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.asked_ends import AskedEnds
     from inboxd.running.attempt import Attempt
     from inboxd.running.context import ContextSource
     from inboxd.running.locks import AttemptLock, AttemptLocks
@@ -115,6 +116,10 @@ class RunningCommand:
         lines.look(self.files.out)
         if lines.progress is not None and lines.progress is not before and self.board is not None:
             self.board.note(self.attempt, *lines.progress)
+
+    def is_asked_to_end(self, ends: AskedEnds) -> bool:
+        """Whether its attempt was asked to end."""
+        return ends.has(self.attempt)
 
     def begin_end(self) -> None:
         """Nobody but the supervisor reports a command."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
+    from inboxd.running.asked_ends import AskedEnds
     from inboxd.running.attempt import Attempt
     from inboxd.running.leader import Leader
     from inboxd.running.locks import AttemptLocks
@@ -59,12 +60,14 @@ class CommandSupervisor:
         settings: RunSettings,
         state: Path,
         locks: AttemptLocks,
+        ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._state = state
         self._locks = locks
+        self._ends = ends
         self._report = report
         self._clock = clock
         self._thread: threading.Thread | None = None
@@ -76,6 +79,10 @@ class CommandSupervisor:
         self._sleeps_until: float | None = 0.0
         #: Filled by other threads: what is to be ended.
         self._to_end: deque[Leader] = deque()
+        #: Set by other threads: the end of an attempt was asked for.
+        self._looks_for_asked = False
+        #: Guarded by the lock, since it is closed by `stop`; None: there is no thread to wake up.
+        self._wake_up: int | None = None
         self._is_cut = False
         self._is_stopping = False
         # The rest is the thread's own.
@@ -93,8 +100,10 @@ class CommandSupervisor:
             return
         self._epoll = select.epoll()
         self._orphans = Orphans(self._state)
-        self._wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._epoll.register(self._wake_up, select.EPOLLIN)
+        wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(wake_up, select.EPOLLIN)
+        with self._lock:
+            self._wake_up = wake_up
         self._thread = threading.Thread(target=self._serve, name="supervisor", daemon=True)
         self._thread.start()
 
@@ -105,7 +114,6 @@ class CommandSupervisor:
         Raises:
             OSError: it cannot be watched; the command is still the spawner's.
         """
-        wakes = self._is_cut
         with self._lock:
             self._watched[command.pidfd] = command
             wake_at = self._clock.monotonic() + _TICK_SECONDS
@@ -113,7 +121,7 @@ class CommandSupervisor:
                 limit_at = self._clock.monotonic() + command.limit
                 heapq.heappush(self._limits, (limit_at, next(self._order), command))
                 wake_at = min(wake_at, limit_at)
-            wakes = wakes or self._sleeps_until is None or wake_at < self._sleeps_until
+            wakes = self._sleeps_until is None or wake_at < self._sleeps_until
         try:
             self._epoll.register(command.pidfd, select.EPOLLIN)
         except OSError:
@@ -121,19 +129,26 @@ class CommandSupervisor:
                 del self._watched[command.pidfd]
             command.has_ended = True
             raise
-        if wakes:
-            os.eventfd_write(self._wake_up, 1)
+        # Only now that it can be found: who asks for its end from here on finds it.
+        if command.attempt is not None and self._ends.has(command.attempt):
+            self._looks_for_asked = True
+        if wakes or self._is_cut or self._looks_for_asked:
+            self._wake()
 
     def end(self, command: Leader) -> None:
         """End one that is watched, and all that comes of it; from any thread, at once."""
         self._to_end.append(command)
-        os.eventfd_write(self._wake_up, 1)
+        self._wake()
+
+    def end_asked(self) -> None:
+        """End those whose attempts were asked to end; from any thread, at once."""
+        self._looks_for_asked = True
+        self._wake()
 
     def cut(self) -> None:
         """End everything that runs, now and later; the outcomes follow, each `Interrupted`."""
         self._is_cut = True
-        if self._thread is not None:
-            os.eventfd_write(self._wake_up, 1)
+        self._wake()
 
     def stop(self) -> None:
         """Cut, wait until nothing is left (the grace and a little more at the most), and stop."""
@@ -145,12 +160,20 @@ class CommandSupervisor:
         self._thread = None
         self._orphans.close()
         self._epoll.close()
-        os.close(self._wake_up)
+        with self._lock:
+            wake_up, self._wake_up = self._wake_up, None
+        if wake_up is not None:
+            os.close(wake_up)
 
     def running(self) -> list[Leader]:
         """Return those whose leader is there; from any thread."""
         with self._lock:
             return list(self._watched.values())
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._wake_up is not None:
+                os.eventfd_write(self._wake_up, 1)
 
     def _serve(self) -> None:
         while True:
@@ -168,7 +191,7 @@ class CommandSupervisor:
         ended: list[Leader] = []
         for descriptor, _ in self._epoll.poll(self._sleep(), _MOST_EVENTS):
             if descriptor == self._wake_up:
-                os.eventfd_read(self._wake_up)
+                os.eventfd_read(descriptor)
             else:
                 ended.append(self._wait_for_leader(descriptor))
         try:
@@ -252,6 +275,12 @@ class CommandSupervisor:
             command = self._to_end.popleft()
             if not command.has_ended and command not in self._endings:
                 self._begin_ending(command, now)
+        if self._looks_for_asked:
+            self._looks_for_asked = False
+            for command in self.running():
+                if command not in self._endings and command.is_asked_to_end(self._ends):
+                    command.is_cut = True
+                    self._begin_ending(command, now)
         for command in commands:
             if command not in self._endings:
                 command.is_cut = True

@@ -20,10 +20,11 @@ from inboxd.running.outcomes import CUT, outcome_of_value, raised, timed_out
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from inboxd.clock import Clock
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.asked_ends import AskedEnds, AttemptKey
     from inboxd.running.attempt import Attempt
     from inboxd.running.context import AttemptContext, ContextSource
     from inboxd.task import Outcome
@@ -36,14 +37,19 @@ logger = logging.getLogger(__name__)
 class _Job:
     """An attempt on its way through the pool."""
 
-    __slots__ = ("attempt", "context", "is_reported", "limit")
+    __slots__ = ("attempt", "context", "has_begun", "is_reported", "keeps_place", "limit")
 
     def __init__(self, attempt: Attempt, limit: float | None, context: AttemptContext) -> None:
         self.attempt = attempt
         self.limit = limit
         self.context = context
-        #: Guarded by the pool's lock: the first to set it reports the outcome.
+        # Guarded by the pool's lock.
+        #: The first to set it reports the outcome.
         self.is_reported = False
+        #: Its executor was called, or is about to be.
+        self.has_begun = False
+        #: It goes on though it was reported.
+        self.keeps_place = False
 
 
 class ThreadAttempts:
@@ -56,6 +62,7 @@ class ThreadAttempts:
         contexts: ContextSource,
         places: int,
         max_result_bytes: int,
+        ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         on_places_kept: Callable[[PlaceKind, int], None],
         call_later: Callable[[float, Callable[[], None]], None],
@@ -65,6 +72,7 @@ class ThreadAttempts:
         self._contexts = contexts
         self._places = places
         self._max_result_bytes = max_result_bytes
+        self._ends = ends
         self._report = report
         self._on_places_kept = on_places_kept
         self._call_later = call_later
@@ -92,6 +100,24 @@ class ThreadAttempts:
                 self._put(job)
                 return
         self._report([(attempt, CUT, self._clock.now_micros())])
+
+    def end(self, asked: Collection[AttemptKey]) -> None:
+        """
+        Tell some attempts to end, and report them as cut without waiting for their threads.
+
+        From any thread, at once. One whose thread goes on keeps its place, as at a time limit.
+        """
+        with self._lock:
+            jobs = [
+                job
+                for job in (*self._running.values(), *self._waiting.values())
+                if (job.attempt.task, job.attempt.number) in asked
+            ]
+            for job in jobs:
+                if self._waiting.get(job.attempt.task) is job:
+                    del self._waiting[job.attempt.task]
+        for job in jobs:
+            self._overtake(job, CUT)
 
     def cut(self) -> None:
         """Tell every attempt to end, and report it as cut without waiting for its thread."""
@@ -134,7 +160,7 @@ class ThreadAttempts:
     def _work(self, job: _Job) -> None:
         attempt = job.attempt
         outcome: Outcome = CUT
-        if not self._is_cut:
+        if self._begins(job):
             if (limit := job.limit) is not None:
                 self._contexts.begin_limit(job.context, limit)
                 self._call_later(limit, lambda: self._overtake(job, timed_out(limit)))
@@ -154,14 +180,20 @@ class ThreadAttempts:
                 outcome = raised(error)
         with self._lock:
             del self._running[attempt.task]
-            is_late = job.is_reported
+            is_first = not job.is_reported
             job.is_reported = True
             if (successor := self._waiting.pop(attempt.task, None)) is not None:
                 self._put(successor)
-        if is_late:
-            self._on_places_kept(PlaceKind.PROCESS, -1)
-        else:
+        if is_first:
             self._report([(attempt, outcome, self._clock.now_micros())])
+        elif job.keeps_place:
+            self._on_places_kept(PlaceKind.PROCESS, -1)
+
+    def _begins(self, job: _Job) -> bool:
+        """Whether an attempt's executor is to be called, and not cut before that."""
+        with self._lock:
+            job.has_begun = not (self._is_cut or job.is_reported or self._ends.has(job.attempt))
+            return job.has_begun
 
     def _overtake(self, job: _Job, outcome: Outcome) -> None:
         """Report an attempt whose thread goes on, unless it has been reported."""
@@ -169,8 +201,8 @@ class ThreadAttempts:
             if job.is_reported:
                 return
             job.is_reported = True
-            is_in_thread = self._running.get(job.attempt.task) is job
+            job.keeps_place = job.has_begun
         job.context.cancelled = True
-        if is_in_thread:
+        if job.keeps_place:
             self._on_places_kept(PlaceKind.PROCESS, 1)
         self._report([(job.attempt, outcome, self._clock.now_micros())])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from inboxd.config.settings import RunSettings
+    from inboxd.running.asked_ends import AskedEnds
     from inboxd.running.attempt import Attempt
     from inboxd.running.locks import AttemptLock, AttemptLocks
     from inboxd.running.paths import AttemptFiles
@@ -103,6 +104,13 @@ class RunningWorker:
 
     def look(self) -> None:
         """What it says comes over its socket."""
+
+    def is_asked_to_end(self, ends: AskedEnds) -> bool:
+        """Whether its attempt was asked to end; then it is taken from the pool."""
+        with self.mutex:
+            is_asked = self.attempt is not None and not self.is_ending and ends.has(self.attempt)
+            self.is_ending = self.is_ending or is_asked
+            return is_asked
 
     def begin_end(self) -> None:
         """Take the attempt from the pool; its thread wakes up and finds the connection closed."""

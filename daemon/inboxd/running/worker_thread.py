@@ -12,7 +12,6 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,21 +38,15 @@ from inboxd.running.worker_process import outcome_of_end, start_worker
 from inboxd.task import Completed, Failed, TaskError, TaskErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from inboxd.clock import Clock
-    from inboxd.config.settings import RunSettings
-    from inboxd.plugins.protocol import Executor
     from inboxd.running.attempt import Attempt
-    from inboxd.running.context import ContextSource
-    from inboxd.running.locks import AttemptLocks
     from inboxd.running.paths import AttemptFiles
-    from inboxd.running.supervisor import CommandSupervisor
-    from inboxd.running.worker_messages import WorkerSource
     from inboxd.running.worker_process import RunningWorker
+    from inboxd.running.worker_surroundings import WorkerSurroundings
     from inboxd.task import Outcome
 
-__all__ = ["WorkerSurroundings", "WorkerThread"]
+__all__ = ["WorkerThread"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,20 +58,6 @@ _SEND_SECONDS = 30.0
 _END_SECONDS = 1.0
 
 _NOTHING = msgspec.Raw(b"{}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSurroundings:
-    """What all workers of a daemon share; see `WorkerAttempts`."""
-
-    executors: Mapping[str, Executor]
-    source_of: Callable[[str], WorkerSource | None]
-    settings: RunSettings
-    contexts: ContextSource
-    locks: AttemptLocks
-    supervisor: CommandSupervisor
-    clock: Clock
-    environment: Mapping[bytes, bytes]
 
 
 class _Pool(Protocol):
@@ -132,7 +111,8 @@ class WorkerThread(threading.Thread):
         """Run one attempt; it is reported here or by the supervisor, whatever happens."""
         outcome: Outcome | None
         try:
-            outcome = CUT if self._pool.is_cut else self._run_attempt(attempt, limit)
+            is_cut = self._pool.is_cut or self._around.ends.has(attempt)
+            outcome = CUT if is_cut else self._run_attempt(attempt, limit)
         except Exception as error:  # the outer door of one attempt
             logger.exception(
                 "worker thread stumbled",
@@ -163,6 +143,9 @@ class WorkerThread(threading.Thread):
             worker = started
             if not self._becomes_ready(worker):
                 return None
+        elif self._around.ends.has(attempt):
+            # Asked for before it could be found in this worker, which is not ended for that.
+            return self._take_back(worker)
         return self._converse(worker, attempt, files, limit)
 
     def _start(
@@ -353,6 +336,15 @@ class WorkerThread(threading.Thread):
         )
         text = f"its worker process {what}; the descriptors of a worker are not the function's"
         self._end(worker, Failed(error=TaskError(code=TaskErrorCode.EXCEPTION, message=text)))
+
+    def _take_back(self, worker: RunningWorker) -> Outcome | None:
+        """Cut an attempt that its worker has not been told of; as `_run_attempt`."""
+        with worker.mutex:
+            if not worker.is_ending:
+                worker.attempt = None
+                return CUT
+        self._drop(worker)
+        return None
 
     def _time_out(self, worker: RunningWorker) -> None:
         with worker.mutex:

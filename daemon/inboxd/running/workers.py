@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from inboxd.running.environment import base_environment
 from inboxd.running.outcomes import CUT, failed_to_start
-from inboxd.running.worker_thread import WorkerSurroundings, WorkerThread
+from inboxd.running.worker_surroundings import WorkerSurroundings
+from inboxd.running.worker_thread import WorkerThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.plugins.protocol import Executor
+    from inboxd.running.asked_ends import AskedEnds, AttemptKey
     from inboxd.running.attempt import Attempt
     from inboxd.running.context import ContextSource
     from inboxd.running.locks import AttemptLocks
@@ -46,6 +48,7 @@ class WorkerAttempts:
         contexts: ContextSource,
         locks: AttemptLocks,
         supervisor: CommandSupervisor,
+        ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
         idle_seconds: float = IDLE_SECONDS,
@@ -60,6 +63,7 @@ class WorkerAttempts:
             contexts: has what attempts share: the state directory, the store, their progress.
             locks: each worker holds one of them for its life.
             supervisor: watches the workers; started before the first attempt, stopped after us.
+            ends: whose end was asked for.
             report: is told (attempt, outcome, microseconds since 1970).
             clock: for time limits, and the times of outcomes.
             idle_seconds: how long a worker waits for another attempt.
@@ -76,6 +80,7 @@ class WorkerAttempts:
             contexts=contexts,
             locks=locks,
             supervisor=supervisor,
+            ends=ends,
             clock=clock,
             environment=base_environment(os.environ, settings.environment),
         )
@@ -102,6 +107,21 @@ class WorkerAttempts:
                         thread.queue.put((attempt, limit))
                     return
         self.say(attempt, outcome)
+
+    def end(self, asked: Collection[AttemptKey]) -> None:
+        """
+        Report those of some attempts that have no worker yet as cut; from any thread, at once.
+
+        Those that have one are the supervisor's to end (`end_asked`), the worker with them.
+        """
+        with self._lock:
+            ended = [one for one, _ in self._backlog if (one.task, one.number) in asked]
+            if ended:
+                self._backlog = deque(
+                    one for one in self._backlog if (one[0].task, one[0].number) not in asked
+                )
+        for attempt in ended:
+            self.say(attempt, CUT)
 
     def cut(self) -> None:
         """End all workers; the attempts in them are reported when nothing of them is left."""

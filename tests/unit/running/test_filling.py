@@ -11,6 +11,7 @@ from inboxd.executors.noop import Noop
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.running.attempt import Attempt
 from inboxd.running.filling import FillingAttempts
+from inboxd.running.outcomes import CUT
 from inboxd.store.engine import open_writer
 from inboxd.store.reader import StoreReader
 from inboxd.store.schema import migrate
@@ -189,6 +190,25 @@ def test_what_is_not_handed_on_when_it_is_cut_is_reported_as_cut(reader: StoreRe
     assert sorted([(one.task, outcome) for one, outcome in bed.reported], key=lambda x: x[0]) == [
         (number, Interrupted(counts=False)) for number in (1, 2, 3)
     ]
+
+
+@pytest.mark.parametrize("ended", [1, 3], ids=["the one that is filled in", "one that waits"])
+def test_one_whose_end_is_asked_for_is_reported_at_once_and_not_handed_on(
+    reader: StoreReader, ended: int
+) -> None:
+    bed = Bed(reader, held=True)
+    for number in (1, 2, 3):
+        bed.filling.begin(attempt(number))
+    assert bed.begun.wait(LIMIT_SECONDS)
+    bed.filling.end({(ended, 1), (2, 7)})
+    reported = list(bed.reported)
+    bed.go_on.set()
+    bed.wait(3)
+    bed.filling.stop()
+
+    assert reported == [(attempt(ended), CUT)]
+    assert bed.reported == reported
+    assert sorted(one.task for one in bed.handed_on) == sorted({1, 2, 3} - {ended})
 
 
 def test_what_comes_after_the_stop_is_reported_as_cut(reader: StoreReader) -> None:
