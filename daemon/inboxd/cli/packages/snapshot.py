@@ -22,17 +22,24 @@ __all__ = ["Change", "Snapshot", "changes", "take_snapshot"]
 
 #: Loading one plugin may take ten seconds.
 _LIMIT_SECONDS = 300
-_DISTRIBUTIONS = """
-import importlib.metadata, json
+#: One process for all, which says how far it came: a line of distributions, one once all is
+#: imported that a daemon imports (Alembic only when it looks at its database), then the plugins.
+_LOOK = """
+import importlib.metadata, json, sys
 found = {}
-for one in importlib.metadata.distributions():
-    name = one.metadata["Name"]
-    if name and name not in found:
-        found[name] = one.version
-print(json.dumps(found))
+try:
+    for one in importlib.metadata.distributions():
+        name = one.metadata["Name"]
+        if name and name not in found:
+            found[name] = one.version
+except Exception:  # a damaged one, which need not keep inboxd from working
+    found = {}
+print(json.dumps(found), flush=True)
+import inboxd.daemon, inboxd.cli.main, inboxd.store.schema, alembic.command
+print("whole", flush=True)
+sys.argv[:1] = ["inboxd", "plugins", "--json"]
+inboxd.cli.main.main()
 """
-#: What a daemon imports when it starts; Alembic only when it looks at its database.
-_WHOLE = "import inboxd.daemon, inboxd.cli.main, inboxd.store.schema, alembic.command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +78,20 @@ def take_snapshot(where: Sequence[str]) -> Snapshot:
     Args:
         where: `--config FILE` and `--state DIR`, as far as they were given.
     """
-    listed = _python("-c", _DISTRIBUTIONS)
-    distributions: dict[str, str] = json.loads(listed.stdout) if listed.returncode == 0 else {}
-    whole = _python("-c", _WHOLE)
-    if whole.returncode != 0:
+    looked = _python("-c", _LOOK, *where)
+    listed, is_whole, shown = _parts(looked.stdout)
+    distributions: dict[str, str] = json.loads(listed) if listed else {}
+    if not is_whole or looked.returncode != 0:
         return Snapshot(
-            distributions=distributions, failure=_last_line(whole.stderr), is_whole=False
+            distributions=distributions, failure=_last_line(looked.stderr), is_whole=is_whole
         )
-    shown = _python("-m", "inboxd", "plugins", "--json", *where)
-    if shown.returncode != 0:
-        return Snapshot(distributions=distributions, failure=_last_line(shown.stderr))
-    return Snapshot(distributions=distributions, plugins=json.loads(shown.stdout))
+    return Snapshot(distributions=distributions, plugins=json.loads(shown))
+
+
+def _parts(text: str) -> tuple[str, bool, str]:
+    listed, _, rest = text.partition("\n")
+    first, _, shown = rest.partition("\n")
+    return listed, first == "whole", shown
 
 
 def changes(before: Snapshot, after: Snapshot) -> list[Change]:
