@@ -11,6 +11,7 @@ __all__ = [
     "AmbiguousReference",
     "AmbiguousTask",
     "ConfigurationError",
+    "Conflict",
     "DaemonNotReachable",
     "InboxInUse",
     "InboxdError",
@@ -62,6 +63,12 @@ class AmbiguousReference(InboxdError):
 
 class AmbiguousTask(AmbiguousReference):
     """Several trees have a task of this id; `candidates` holds each as `<tree>/<id>`."""
+
+
+class Conflict(InboxdError):
+    """What was asked for makes no sense as things stand, such as to cancel what has ended."""
+
+    exit_code = 5
 
 
 class StateInUse(InboxdError):

@@ -18,6 +18,7 @@ __all__ = [
     "Gravity",
     "decide_edge",
     "ending_of_skip",
+    "join_edges",
     "tree_status",
 ]
 
@@ -82,6 +83,31 @@ def decide_edge(ending: Ending, on: EdgeOn) -> Gravity:
 def ending_of_skip(gravity: Gravity) -> Ending:
     """Return how a task skipped for an edge of this gravity (not `HOLDS`) looks to dependants."""
     return _SKIP_ENDINGS[gravity]
+
+
+def join_edges(
+    *, is_any: bool, edges: int, holds: int, undecided: int, gravity: Gravity
+) -> Gravity | None:
+    """
+    Return what the edges of a task come to together.
+
+    Args:
+        is_any: `join: any`; else `all`.
+        edges: how many there are.
+        holds: how many hold.
+        undecided: how many are not decided yet.
+        gravity: the gravest of those that do not hold; `HOLDS` when there are none.
+
+    Returns:
+        `HOLDS`: it may start. Another: it is skipped for that. None: it waits for more.
+    """
+    if is_any:
+        if holds or not edges:
+            return Gravity.HOLDS
+        return None if undecided else gravity
+    if gravity is not Gravity.HOLDS:
+        return gravity
+    return None if undecided else Gravity.HOLDS
 
 
 def tree_status(*, open_tasks: int, started: bool, failed: int, cancelled: int) -> TaskStatus:

@@ -28,14 +28,23 @@ from inboxd.store.tables import TaskFlag, TaskState
 from inboxd.task import TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sqlalchemy import Connection
 
     from inboxd.store.edges import BlockedTask
     from inboxd.store.trees import OpenTree
 
-__all__ = ["EDGES_A_TURN", "Cascade", "EndedTask", "decide_edges", "take_up_cascades"]
+__all__ = [
+    "DECISIONS",
+    "EDGES_A_TURN",
+    "Cascade",
+    "EndedTask",
+    "decide_edges",
+    "ending_of",
+    "skip_error",
+    "take_up_cascades",
+]
 
 #: A turn decides at most so many edges: some 30 ms.
 EDGES_A_TURN = 10_000
@@ -47,7 +56,7 @@ _EDGES_OF_A_PAIR = len(EDGE_ONS) + 1
 _ROUNDS_A_TURN = 500
 
 #: `EDGE_TABLE` by numbers, as edges are stored: [ending][holds_on].
-_DECISIONS = [[decide_edge(ending, on) for on in EDGE_ONS] for ending in Ending]
+DECISIONS = [[decide_edge(ending, on) for on in EDGE_ONS] for ending in Ending]
 
 _VERBS = {
     Gravity.CONDITION: "did not fail",
@@ -92,12 +101,11 @@ class _Dependant:
     cause: int = 0
 
 
-def take_up_cascades(connection: Connection) -> list[EndedTask]:
-    """Return ended tasks whose edges earlier turns left undecided."""
+def take_up_cascades(connection: Connection, *, frozen: Collection[int] = ()) -> list[EndedTask]:
+    """Return ended tasks whose edges earlier turns left undecided, but for those of some trees."""
     ended: list[EndedTask] = []
-    for task in cascading_tasks(connection, EDGES_A_TURN):
-        ending = _ending(task.state, Gravity(task.gravity))
-        cause = task.gravest if task.gravest is not None else task.id
+    for task in cascading_tasks(connection, EDGES_A_TURN, frozen=frozen):
+        ending, cause = ending_of(task.state, Gravity(task.gravity), task.gravest, task.id)
         ended.append(EndedTask(task.id, task.tree, ending, cause, task.cascade, marked=True))
     return ended
 
@@ -182,7 +190,7 @@ def _decide_round(
         if seen is None:
             seen = dependants[dependant] = _Dependant()
             tree_of[dependant] = task.tree
-        gravity = _DECISIONS[task.ending][holds_on]
+        gravity = DECISIONS[task.ending][holds_on]
         if gravity is Gravity.HOLDS:
             seen.holds += 1
             continue
@@ -245,13 +253,7 @@ def _skip(
     rows: list[tuple[int, int | None, str, int, int]] = []
     ended: list[EndedTask] = []
     for task, gravity, cause in skips:
-        name = names[cause]
-        error = TaskError(
-            code=SKIP_CODES[gravity],
-            message=f'skipped because "{name}" {_VERBS[gravity]}',
-            cause=name,
-        )
-        rows.append((gravity.value, cause, msgspec.json.encode(error).decode(), now, task.id))
+        rows.append((gravity.value, cause, skip_error(gravity, names[cause]), now, task.id))
         cascade.skipped[task.tree] = cascade.skipped.get(task.tree, 0) + 1
         cascade.touched.add(task.tree)
         del dependants[task.id]
@@ -261,13 +263,32 @@ def _skip(
     return ended
 
 
-def _ending(state: int, gravity: Gravity) -> Ending:
+def ending_of(state: int, gravity: Gravity, gravest: int | None, task: int) -> tuple[Ending, int]:
+    """
+    Return how an ended task looks to its dependants, and the number of the task where it began.
+
+    Args:
+        state: TaskState, one of those that are ends.
+        gravity: of a skipped task, the gravest edge that did not hold.
+        gravest: of a skipped task, where that began.
+        task: its own number.
+    """
     match TaskState(state):
         case TaskState.COMPLETED:
-            return Ending.COMPLETED
+            return Ending.COMPLETED, task
         case TaskState.FAILED:
-            return Ending.FAILED
+            return Ending.FAILED, task
         case TaskState.SKIPPED:
-            return ending_of_skip(gravity)
+            return ending_of_skip(gravity), task if gravest is None else gravest
         case _:
-            return Ending.CANCELLED
+            return Ending.CANCELLED, task
+
+
+def skip_error(gravity: Gravity, cause: str) -> str:
+    """Return the error, as JSON, of a task skipped for an edge of this gravity; *cause*: an id."""
+    error = TaskError(
+        code=SKIP_CODES[gravity],
+        message=f'skipped because "{cause}" {_VERBS[gravity]}',
+        cause=cause,
+    )
+    return msgspec.json.encode(error).decode()

@@ -9,6 +9,7 @@ from inboxd.running.attempt import Attempt
 from inboxd.scheduling.endings import RunningTask
 from inboxd.store.claims import claim, put_aside, task_inputs
 from inboxd.store.outcomes import StaleOutcome
+from inboxd.store.steering import set_priorities
 from inboxd.store.tables import TaskFlag
 
 if TYPE_CHECKING:
@@ -100,6 +101,14 @@ def _record(
     executors: Mapping[str, bool],
     default_timeout: float | None,
 ) -> None:
+    memory.fetch_trees(connection, {task.tree for task in tasks})
+    given = [
+        (task.priority, task.id)
+        for task in tasks
+        if memory.tree(connection, task.tree).priority is not None
+    ]
+    if given:
+        set_priorities(connection, given)
     start_seq = memory.next_start_seq(connection, len(tasks))
     rows = [(start_seq + i, now, task.id, task.attempt) for i, task in enumerate(tasks)]
     if claim(connection, rows) != len(rows):
@@ -112,7 +121,6 @@ def _record(
         or (task.flags & TaskFlag.HAS_DETAILS and executors[task.executor])
     ]
     inputs = task_inputs(connection, wanted) if wanted else {}
-    memory.fetch_trees(connection, {task.tree for task in tasks})
     for i, task in enumerate(tasks):
         tree = memory.tree(connection, task.tree)
         if tree.started_at is None:

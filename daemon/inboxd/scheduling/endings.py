@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from inboxd.store.claims import Candidate
     from inboxd.task import Outcome
 
-__all__ = ["RunningTask", "decide_outcome", "outcome_name"]
+__all__ = [
+    "CANCELLED",
+    "RunningTask",
+    "cancelled_end",
+    "decide_outcome",
+    "left_over_end",
+    "outcome_name",
+]
+
+#: The error of every task that a person cancelled, alone or with its tree.
+CANCELLED = TaskError(code=TaskErrorCode.CANCELLED, message="cancelled by a person")
 
 
 class RunningTask(msgspec.Struct, frozen=True):
@@ -79,9 +89,8 @@ def decide_outcome(
                 return _end(
                     running, TaskState.FAILED, None, error, ended_at, interruptions=interruptions
                 )
-            strict = task.flags & TaskFlag.STRICT
             return RequeuedTask(
-                state=TaskState.PARKED if strict else TaskState.READY,
+                state=TaskState.READY,
                 due_at=task.due_at,
                 result=None,
                 error=None,
@@ -92,6 +101,21 @@ def decide_outcome(
             )
         case _:
             assert_never(outcome)
+
+
+def cancelled_end(running: RunningTask, *, ended_at: int) -> AttemptEnd:
+    """Return the end of a task that a person cancelled, whatever its attempt reported."""
+    return _end(running, TaskState.CANCELLED, None, CANCELLED, ended_at)
+
+
+def left_over_end(running: RunningTask, *, ended_at: int) -> AttemptEnd:
+    """Return the end of a task whose attempt an earlier process left, where nothing goes on."""
+    error = TaskError(
+        code=TaskErrorCode.INTERRUPTED,
+        message="the process that ran this attempt ended; it is not run again by itself",
+    )
+    interruptions = running.task.interruptions + 1
+    return _end(running, TaskState.FAILED, None, error, ended_at, interruptions=interruptions)
 
 
 def outcome_name(outcome: Outcome) -> str:

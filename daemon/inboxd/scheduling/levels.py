@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Levels"]
 
-_Level = tuple[int, int, int, int]  # priority, accepted_at, acceptance, tree
+#: Priority, accepted_at, acceptance, tree, and the priority that the rows have: another one while
+#: a person's new priority for the whole tree has not reached them all.
+_Level = tuple[int, int, int, int, int]
 
 
 class Levels:
@@ -102,26 +104,38 @@ class Levels:
 
         Args:
             connection: in a transaction.
-            tree: accepted; large or strict.
+            tree: accepted; large or strict. Of one that is closed by a mark no level is open.
             running_priorities: of its tasks in progress; needed for a strict tree only.
             now: microseconds since 1970, UTC.
         """
         self.forget(tree.id)
+        if tree.marks:
+            return
         levels = parked_levels(connection, tree.id)
         later = [level.due_at for level in levels if level.due_at > now]
         if later:
             self._later[tree.id] = min(later)
         due = [level for level in levels if level.due_at <= now]
+        given = tree.priority
         if tree.strict:
-            active = [level.priority for level in due]
+            active = [level.priority if given is None else given for level in due]
             active.extend(running_priorities)
-            active.extend(self._retrying.get(tree.id, ()))
+            retrying = self._retrying.get(tree.id)
+            if retrying:
+                active.extend(retrying if given is None else (given,))
             gate = min(active, default=0)
-            due = [level for level in due if level.priority == gate]
+            due = [level for level in due if (level.priority if given is None else given) == gate]
         for level in due:
-            key = (level.priority, tree.accepted_at, tree.acceptance, tree.id)
+            priority = level.priority if given is None else given
+            key = (priority, tree.accepted_at, tree.acceptance, tree.id, level.priority)
             insort(self._open.setdefault(level.kind, []), key)
             self._of_tree.setdefault(tree.id, []).append((level.kind, key))
+
+    def set_retrying(self, tree: int, counts: dict[int, int]) -> None:
+        """Have the tasks of a strict tree that wait for a retry counted so, by priority."""
+        self._retrying.pop(tree, None)
+        if counts:
+            self._retrying[tree] = counts
 
     def forget(self, tree: int) -> None:
         """Take a tree's levels out."""
@@ -153,13 +167,14 @@ class Levels:
         exhausted: list[int] = []
         keyed = [(_order(task), task) for task in tasks]
         for level in levels:
-            priority, accepted_at, acceptance, tree = level
+            priority, accepted_at, acceptance, tree, row_priority = level
             if len(keyed) >= limit and keyed[limit - 1][0][:3] < level[:3]:
                 break
-            parked = parked_tasks(connection, tree, kind, priority, now=now, limit=limit)
+            parked = parked_tasks(connection, tree, kind, row_priority, now=now, limit=limit)
             if len(parked) < limit:
                 exhausted.append(tree)
             for task in parked:
+                task.priority = priority
                 task.due_at = max(task.due_at, accepted_at)
                 task.acceptance = acceptance
                 keyed.append((_order(task), task))

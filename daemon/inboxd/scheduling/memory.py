@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from inboxd.scheduling.levels import Levels
 from inboxd.store.claims import next_waiting_due, start_seq_mark
-from inboxd.store.tables import TaskFlag
+from inboxd.store.steering import cancelled_in_progress, is_paused
+from inboxd.store.sweeps import load_sweeps
+from inboxd.store.tables import SweepKind, TaskFlag
 from inboxd.store.trees import load_trees
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class Memory:
         self.last_acceptance = 0
         #: Ended tasks with undecided edges are left in the store.
         self.cascading = False
+        #: Tasks in progress that a person cancelled: they end so, whatever their attempts report.
+        self.cancelling: set[int] = set()
+        #: Trees that a person's retry sets back: none of their edges is decided meanwhile.
+        self.frozen: set[int] = set()
+        #: Everything is paused.
+        self.paused = False
         self._trees: dict[int, OpenTree] = {}
         #: Of strict trees: tree -> priority -> tasks in progress.
         self._strict_running: dict[int, dict[int, int]] = {}
@@ -64,6 +72,11 @@ class Memory:
         )
         self.next_waiting = next_waiting_due(connection)
         self.cascading = True
+        self.cancelling = cancelled_in_progress(connection)
+        self.paused = is_paused(connection)
+        self.frozen = {
+            sweep.tree for sweep in load_sweeps(connection) if sweep.kind == SweepKind.RETRY
+        }
         self.levels.load(
             connection,
             lambda number: self.tree(connection, number),
@@ -72,7 +85,7 @@ class Memory:
         )
 
     def tree(self, connection: Connection, number: int) -> OpenTree:
-        """Return an open tree by its internal number."""
+        """Return an accepted tree by its internal number; KeyError: there is none."""
         found = self._trees.get(number)
         if found is None:
             self.fetch_trees(connection, [number])
@@ -100,6 +113,7 @@ class Memory:
         """Drop a tree that ended."""
         self._trees.pop(number, None)
         self.levels.forget(number)
+        self.levels.set_retrying(number, {})
 
     def waits_until(self, due_at: int) -> None:
         """Note that a task waits for a time."""
@@ -107,8 +121,12 @@ class Memory:
             self.next_waiting = due_at
 
     def has_levels(self, tree: OpenTree) -> bool:
-        """Whether rows of this tree may be parked."""
-        return tree.strict or tree.task_count > self._small_tree
+        """Whether tasks of this tree are claimed by level whenever it is not closed."""
+        return tree.strict or not self.is_small(tree)
+
+    def is_small(self, tree: OpenTree) -> bool:
+        """Whether all tasks of this tree may be written in one turn."""
+        return tree.task_count <= self._small_tree
 
     def note_running(self, tree: int, priority: int, flags: int, change: int) -> None:
         """Count a task of a strict tree that starts (+1) or ends (-1)."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from inboxd.readiness import Ending, tree_status
 from inboxd.scheduling.cascade import EndedTask
-from inboxd.scheduling.endings import decide_outcome, outcome_name
+from inboxd.scheduling.endings import cancelled_end, decide_outcome, outcome_name
 from inboxd.scheduling.turn import EndedTree
+from inboxd.store.edges import mark_cascading
 from inboxd.store.outcomes import (
     AttemptEnd,
     RequeuedTask,
@@ -17,8 +18,9 @@ from inboxd.store.outcomes import (
     requeue_tasks,
 )
 from inboxd.store.owed_hooks import owe_hooks
-from inboxd.store.tables import TaskFlag, TaskState
+from inboxd.store.tables import TaskFlag, TaskState, TreeMark
 from inboxd.store.trees import change_trees, end_trees
+from inboxd.task import TaskErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +63,8 @@ def record_outcomes(
     requeued: list[RequeuedTask] = []
     history: list[tuple[int, int, int, int, int, str, str | None]] = []
     cascading: list[EndedTask] = []
+    #: Their edges are decided when the tree's retry is through.
+    frozen: list[tuple[int | None, int]] = []
     seen: set[int] = set()
     for attempt, outcome, ended_at in turn.outcomes:
         running = memory.running.get(attempt.task)
@@ -69,14 +73,21 @@ def record_outcomes(
             continue
         seen.add(attempt.task)
         task = running.task
-        end = decide_outcome(
-            running,
-            outcome,
-            ended_at=ended_at,
-            max_interruptions=max_interruptions,
-            chance=chance(),
-        )
-        turn.taken.append((attempt, end, memory.tree(connection, task.tree)))
+        tree = memory.tree(connection, task.tree)
+        is_tree_cancelled = bool(tree.marks & TreeMark.CANCELLED)
+        if is_tree_cancelled or task.id in memory.cancelling:
+            end: AttemptEnd | RequeuedTask = cancelled_end(running, ended_at=ended_at)
+            name = TaskErrorCode.CANCELLED.value
+        else:
+            end = decide_outcome(
+                running,
+                outcome,
+                ended_at=ended_at,
+                max_interruptions=max_interruptions,
+                chance=chance(),
+            )
+            name = outcome_name(outcome)
+        turn.taken.append((attempt, end, tree))
         history.append(
             (
                 task.id,
@@ -84,7 +95,7 @@ def record_outcomes(
                 running.start_seq,
                 running.started_at,
                 ended_at,
-                outcome_name(outcome),
+                name,
                 end.error,
             )
         )
@@ -105,16 +116,25 @@ def record_outcomes(
         if end.state is TaskState.COMPLETED:
             change.completed += 1
             ending = Ending.COMPLETED
+        elif end.state is TaskState.CANCELLED:
+            change.cancelled += 1
+            ending = Ending.CANCELLED
         else:
             ending = Ending.FAILED
             if task.flags & TaskFlag.ALLOW_FAILURE:
                 change.tolerated += 1
             else:
                 change.failed += 1
-        if task.flags & TaskFlag.HAS_DEPENDANTS:
+        if not task.flags & TaskFlag.HAS_DEPENDANTS or is_tree_cancelled:
+            continue  # all of a tree that is cancelled is cancelled, whatever the edges
+        if task.tree in memory.frozen:
+            frozen.append((0, task.id))
+        else:
             cascading.append(EndedTask(task.id, task.tree, ending, task.id))
     end_tasks(connection, ends)
     requeue_tasks(connection, requeued)
+    if frozen:
+        mark_cascading(connection, frozen)
     if history:
         record_attempts(connection, history)
     return cascading
@@ -135,7 +155,7 @@ def record_trees(
         tree.cancelled += change.cancelled
         if tree.started_at is None:
             tree.started_at = turn.now
-        if tree.open == 0:
+        if tree.open == 0 and not tree.marks & TreeMark.RETRIED:
             status = tree_status(
                 open_tasks=0, started=True, failed=tree.failed, cancelled=tree.cancelled
             )

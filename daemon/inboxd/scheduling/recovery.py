@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 
 from inboxd.failpoints import failpoint
 from inboxd.running.attempt import Attempt
-from inboxd.scheduling.endings import RunningTask, decide_outcome
-from inboxd.store.acceptance import delete_unaccepted_trees
+from inboxd.scheduling.endings import (
+    RunningTask,
+    cancelled_end,
+    decide_outcome,
+    left_over_end,
+)
+from inboxd.store.acceptance import SMALL_TREE, delete_unaccepted_trees
 from inboxd.store.claims import Candidate, restore_executors
 from inboxd.store.edges import mark_cascading
 from inboxd.store.outcomes import (
@@ -25,7 +30,9 @@ from inboxd.store.outcomes import (
     record_attempts,
     requeue_tasks,
 )
-from inboxd.store.tables import TaskFlag
+from inboxd.store.steering import left_over_trees, mark_left_over, open_tasks, set_marks
+from inboxd.store.sweeps import drop_unanswered_retries
+from inboxd.store.tables import TaskFlag, TaskState, TreeMark
 from inboxd.store.trees import TreeChange, change_trees, load_trees
 from inboxd.task import Interrupted
 
@@ -51,6 +58,8 @@ def recover(
     max_interruptions: int,
     executors: Mapping[str, bool],
     listener: TurnListener | None = None,
+    run_left_over: bool = True,
+    small_tree: int = SMALL_TREE,
 ) -> None:
     """
     Put right what an earlier daemon left; safe to call again after it was cut itself.
@@ -63,6 +72,10 @@ def recover(
         max_interruptions: crashes after which a task is not run again.
         executors: those that exist; tasks that wait for one of them may run again.
         listener: is told of the attempts that were cut, after the commit.
+        run_left_over: False: nothing that is unfinished goes on by itself: attempts that were cut
+            fail as `interrupted`, and every tree that has not ended is left over, until a person
+            retries it.
+        small_tree: as in `Turns`.
     """
     with connection.begin():
         deleted = delete_unaccepted_trees(connection)
@@ -84,27 +97,35 @@ def recover(
         for one in interrupted:
             task = Candidate(*one.row)
             running = RunningTask(task, task.attempt, one.start_seq, one.started_at)
-            end = decide_outcome(
-                running,
-                Interrupted(counts=True),
-                ended_at=now,
-                max_interruptions=max_interruptions,
-                chance=0.5,
-            )
+            is_tree_cancelled = bool(trees[task.tree].marks & TreeMark.CANCELLED)
+            end: AttemptEnd | RequeuedTask
+            if is_tree_cancelled or task.flags & TaskFlag.CANCEL_REQUESTED:
+                end = cancelled_end(running, ended_at=now)
+            elif run_left_over:
+                end = decide_outcome(
+                    running,
+                    Interrupted(counts=True),
+                    ended_at=now,
+                    max_interruptions=max_interruptions,
+                    chance=0.5,
+                )
+            else:
+                end = left_over_end(running, ended_at=now)
             cut.append((_attempt(one, task), end))
-            history.append(
-                (task.id, task.attempt, one.start_seq, one.started_at, now, "interrupted", None)
-            )
+            name = "cancelled" if end.state is TaskState.CANCELLED else "interrupted"
+            history.append((task.id, task.attempt, one.start_seq, one.started_at, now, name, None))
             if isinstance(end, RequeuedTask):
                 requeued.append(end)
                 continue
             ends.append(end)
             change = changes.setdefault(task.tree, TreeChange())
-            if task.flags & TaskFlag.ALLOW_FAILURE:
+            if end.state is TaskState.CANCELLED:
+                change.cancelled += 1
+            elif task.flags & TaskFlag.ALLOW_FAILURE:
                 change.tolerated += 1
             else:
                 change.failed += 1
-            if task.flags & TaskFlag.HAS_DEPENDANTS:
+            if task.flags & TaskFlag.HAS_DEPENDANTS and not is_tree_cancelled:
                 cascading.append((0, task.id))
         end_tasks(connection, ends)
         requeue_tasks(connection, requeued)
@@ -114,6 +135,11 @@ def recover(
             mark_cascading(connection, cascading)
         if changes:
             change_trees(connection, changes.items(), now)
+        if run_left_over:
+            _take_up(connection, small_tree, now)
+        else:
+            drop_unanswered_retries(connection)
+            mark_left_over(connection, small_tree)
         failpoint("before_recovery_commit")
     failpoint("after_recovery_commit")
     if listener is not None:
@@ -133,6 +159,15 @@ def recover(
                 "executors_restored": restored,
             },
         )
+
+
+def _take_up(connection: Connection, small_tree: int, now: int) -> None:
+    """Let trees go on that a process left over which did not run what it found."""
+    for tree, marks, first, count in left_over_trees(connection):
+        rest = marks & ~TreeMark.LEFT_OVER
+        set_marks(connection, tree, rest)
+        if not rest and count <= small_tree:
+            open_tasks(connection, first, first + count, now=now)
 
 
 def _attempt(one: InterruptedTask, task: Candidate) -> Attempt:

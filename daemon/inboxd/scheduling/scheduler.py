@@ -14,11 +14,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from inboxd.scheduling.cancelling import cancel_task, cancel_tree
 from inboxd.scheduling.jobs import AttemptExecutor
 from inboxd.scheduling.mailbox import Mailbox
+from inboxd.scheduling.pausing import (
+    pause,
+    pause_tree,
+    resume,
+    resume_tree,
+    set_task_priority,
+    set_tree_priority_to,
+)
 from inboxd.scheduling.recovery import recover
+from inboxd.scheduling.retrying import begin_retry_of_task, begin_retry_of_tree
 from inboxd.scheduling.task_store import TaskJobStore
-from inboxd.scheduling.turns import Turns
+from inboxd.scheduling.turns import Turns, end_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +39,11 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.config.settings import RunSettings
     from inboxd.running.attempt import Attempt
+    from inboxd.scheduling.cancelling import Cancelled
+    from inboxd.scheduling.grip import Grip, Sweep
     from inboxd.scheduling.mailbox import EndedAttempt
+    from inboxd.scheduling.pausing import Paused, Prioritised
+    from inboxd.scheduling.retrying import Retried
     from inboxd.scheduling.turn import TurnListener
 
 __all__ = ["Scheduler"]
@@ -64,6 +78,7 @@ class Scheduler:
         executors: Mapping[str, bool],
         listener: TurnListener,
         hand_over: Callable[[Sequence[Attempt]], None],
+        end_attempts: Callable[[Sequence[Attempt]], None] = end_nothing,
     ) -> None:
         """
         Args:
@@ -73,6 +88,8 @@ class Scheduler:
             executors: those that exist, and whether they look at inputs and params.
             listener: is told what was committed, on the scheduler's thread.
             hand_over: starts attempts; must not block or raise.
+            end_attempts: ends attempts whose tasks were cancelled, and reports their outcomes as
+                ever; must not block or raise; of the same attempt it may be told again.
         """
         self._connection: Connection = engine.connect()
         self._clock = clock
@@ -87,7 +104,9 @@ class Scheduler:
             settings=settings,
             executors=executors,
             listener=listener,
+            end_attempts=end_attempts,
         )
+        self._steering = self._turns.steering
         executor = AttemptExecutor(hand_over)
         self._store = TaskJobStore(
             self._turns, executor, clock=clock, after_turn=self._announce_turn
@@ -100,12 +119,17 @@ class Scheduler:
         self._started = False
         self._stopped = False
 
-    def start(self, end_leftovers: Callable[[Sequence[tuple[str, int, int]]], None]) -> None:
+    def start(
+        self,
+        end_leftovers: Callable[[Sequence[tuple[str, int, int]]], None],
+        *,
+        run_left_over: bool = True,
+    ) -> None:
         """
-        Recover what an earlier daemon left in progress, then begin the turns.
+        Recover what an earlier process left in progress, then begin the turns.
 
         Args:
-            end_leftovers: see `recovery.recover`.
+            end_leftovers, run_left_over: see `recovery.recover`.
         """
         if self._started:
             return
@@ -117,6 +141,7 @@ class Scheduler:
             max_interruptions=self._settings.max_interruptions,
             executors=self._executors,
             listener=self._listener,
+            run_left_over=run_left_over,
         )
         self._loop.start()
 
@@ -131,11 +156,75 @@ class Scheduler:
         if not self._mailbox.is_empty:
             self._turns.run()
         self._mailbox.close()
+        self._steering.close()
         self._connection.close()
 
     def write(self, work: Callable[[Connection], T]) -> Future[T]:
         """Have *work* run in the next turn's transaction (see `Mailbox.write`)."""
         return self._mailbox.write(work)
+
+    def cancel_tree(self, tree: int) -> Future[Cancelled]:
+        """
+        Cancel all of a tree that has not ended; from any thread, as all that follow.
+
+        Args:
+            tree: its internal number.
+
+        Returns:
+            Resolved after the commit, from which on nothing changes the outcome. Its exception:
+            NotFound; Conflict: it has ended; StoreClosed.
+        """
+        return self._ask(lambda grip: cancel_tree(grip, tree))
+
+    def cancel_task(self, task: int) -> Future[Cancelled]:
+        """Cancel one task by its internal number; else as `cancel_tree`."""
+        return self._ask(lambda grip: cancel_task(grip, task))
+
+    def retry_tree(self, tree: int) -> Future[Retried]:
+        """
+        Make what failed or was cancelled of a tree, and everything downstream, run again.
+
+        Also what is pending of a tree that was left over.
+
+        Returns:
+            Resolved when it is committed which tasks run again. Its exception: NotFound; Conflict:
+            there is nothing to retry, something that would run again is in progress, another tree
+            holds its `idempotency_key`, or it is being cancelled or retried; StoreClosed.
+        """
+        return self._ask(lambda grip: begin_retry_of_tree(grip, tree))
+
+    def retry_task(self, task: int) -> Future[Retried]:
+        """Make a task that ended, and everything downstream, run again; else as `retry_tree`."""
+        return self._ask(lambda grip: begin_retry_of_task(grip, task))
+
+    def pause(self) -> Future[Paused]:
+        """Start nothing new from the commit on, also after a restart; what runs goes on."""
+        return self._ask(pause)
+
+    def resume(self) -> Future[Paused]:
+        """Start tasks again; trees that were paused by themselves stay so."""
+        return self._ask(resume)
+
+    def pause_tree(self, tree: int) -> Future[Paused]:
+        """Start nothing new of a tree. Its exception: NotFound; Conflict: it has ended."""
+        return self._ask(lambda grip: pause_tree(grip, tree))
+
+    def resume_tree(self, tree: int) -> Future[Paused]:
+        """End the pause of a tree. Its exception: as of `pause_tree`; or it is left over."""
+        return self._ask(lambda grip: resume_tree(grip, tree))
+
+    def set_tree_priority(self, tree: int, priority: int) -> Future[Prioritised]:
+        """Give all of a tree that has not started another priority, 0 to 999; at once."""
+        return self._ask(lambda grip: set_tree_priority_to(grip, tree, priority))
+
+    def set_task_priority(self, task: int, priority: int) -> Future[Prioritised]:
+        """Give a task that has not started another priority; Conflict: it has started."""
+        return self._ask(lambda grip: set_task_priority(grip, task, priority))
+
+    def _ask(self, do: Callable[[Grip], T | Sweep]) -> Future[T]:
+        future = self._steering.ask(do)
+        self._wake()
+        return future
 
     def add_outcomes(self, ended: Sequence[EndedAttempt]) -> None:
         """Hand over attempts that ended; from any thread."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from inboxd.running.attempt import Attempt
     from inboxd.scheduling.mailbox import EndedAttempt, Work
+    from inboxd.scheduling.steering import Request
 
 __all__ = ["EndedTree", "Turn", "TurnListener"]
 
@@ -80,6 +81,16 @@ class Turn:
         self.accepted: list[OpenTree] = []
         self.ended: list[EndedTree] = []
         self.claims = Claims()
+        #: Requests of persons that were begun.
+        self.requests: list[Request[Any]] = []
+        #: Those whose answer is told after the commit.
+        self.answered: list[Request[Any]] = []
+        #: Attempts whose tasks were cancelled.
+        self.cut: list[Attempt] = []
+        #: Tasks may wait for their time that did not, or the other way round.
+        self.times_changed = False
+        #: A request broke off in the middle: what is in memory is to be read anew.
+        self.is_doubtful = False
 
     def change(self, tree: int) -> TreeChange:
         """Return the change of a tree's counts, to add to."""

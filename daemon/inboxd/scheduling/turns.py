@@ -18,10 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inboxd.failpoints import failpoint
 from inboxd.running.attempt import Attempt
+from inboxd.scheduling.back_off import BackOff
 from inboxd.scheduling.cascade import Cascade, decide_edges, take_up_cascades
 from inboxd.scheduling.claiming import claim_tasks
 from inboxd.scheduling.memory import Memory
+from inboxd.scheduling.places import KINDS, Places
 from inboxd.scheduling.recording import record_outcomes, record_trees
+from inboxd.scheduling.steering import ROWS_A_TURN, Steering
 from inboxd.scheduling.turn import Turn
 from inboxd.scheduling.works import do_works
 from inboxd.store.acceptance import SMALL_TREE
@@ -37,10 +40,9 @@ from inboxd.store.trees import (
     newly_accepted,
     trees_to_end,
 )
-from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -49,18 +51,16 @@ if TYPE_CHECKING:
     from inboxd.scheduling.mailbox import Mailbox
     from inboxd.scheduling.turn import TurnListener
 
-__all__ = ["Turns"]
+__all__ = ["Turns", "end_nothing"]
 
 logger = logging.getLogger(__name__)
-
-#: The kinds of places as plain numbers, which dictionaries find three times faster than enums.
-_KINDS = tuple(kind.value for kind in PlaceKind)
 
 #: At most so many waiting tasks are released in a turn.
 _WOKEN_A_TURN = 10_000
 
-#: After a turn that failed, the next comes after so long, doubled each time up to the second.
-_BACK_OFF_SECONDS = (0.1, 5.0)
+
+def end_nothing(attempts: Sequence[Attempt]) -> None:
+    """Let attempts go on to their own ends, where nobody can end them sooner."""
 
 
 class Turns:
@@ -75,7 +75,9 @@ class Turns:
         settings: RunSettings,
         executors: Mapping[str, bool],
         listener: TurnListener,
+        end_attempts: Callable[[Sequence[Attempt]], None] = end_nothing,
         small_tree: int = SMALL_TREE,
+        rows_a_turn: int = ROWS_A_TURN,
     ) -> None:
         """
         Args:
@@ -85,7 +87,10 @@ class Turns:
             settings: places and limits.
             executors: those that exist, and whether they look at inputs and params.
             listener: is told what was committed.
+            end_attempts: is told, after the commit, of attempts whose tasks a person cancelled;
+                must not block or raise. Of the same attempt it may be told again.
             small_tree: the rows of a tree with more tasks come in parked.
+            rows_a_turn: tasks of large trees that persons' requests look at in one turn.
         """
         self._connection = connection
         self._mailbox = mailbox
@@ -98,17 +103,10 @@ class Turns:
         #: What is in nobody's hands for the length of a turn must not look like nothing to do.
         self._in_turn = False
         self._claiming = True
-        self._places: dict[int, int] = {
-            PlaceKind.PROCESS: settings.places,
-            PlaceKind.ASYNC: settings.async_places,
-        }
-        #: Places that an attempt keeps although its outcome is recorded.
-        self._kept: dict[int, int] = dict.fromkeys(_KINDS, 0)
-        self._busy: dict[int, int] = dict.fromkeys(_KINDS, 0)
-        #: Kinds that may have claimable tasks beyond those that the last turn took.
-        self._claimable: dict[int, bool] = dict.fromkeys(_KINDS, True)
-        self._failures = 0
-        self._retry_at: int | None = None
+        self._places = Places(settings)
+        self._back_off = BackOff()
+        self._end_attempts = end_attempts
+        self.steering = Steering(self._memory, clock, rows_a_turn=rows_a_turn)
         #: Executors that came while the daemon runs, for the tasks that wait for them.
         self._new_executors: frozenset[str] = frozenset()
         self._new_executors_lock = threading.Lock()
@@ -117,7 +115,7 @@ class Turns:
     @property
     def failing_since_turns(self) -> int:
         """How many turns in a row have failed; 0 when the last one was committed."""
-        return self._failures
+        return self._back_off.failures
 
     @property
     def running_count(self) -> int:
@@ -126,19 +124,23 @@ class Turns:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs, waits for its time or a turn, or may be claimed."""
+        """Whether nothing runs, waits for its time or a turn, or may be claimed by itself."""
         memory = self._memory
-        return (
-            not self._in_turn
-            and not memory.running
-            and not self._doubt
-            and not memory.cascading
-            and memory.next_waiting is None
+        if (
+            self._in_turn
+            or memory.running
+            or self._doubt
+            or memory.cascading
+            or self._new_executors
+            or self.steering.is_busy
+            or not self._mailbox.is_empty
+        ):
+            return False
+        return memory.paused or (
+            memory.next_waiting is None
             and memory.levels.next_due is None
             and not memory.levels.any_open
-            and not self._new_executors
-            and not any(self._claimable.values())
-            and self._mailbox.is_empty
+            and not any(self._places.claimable.values())
         )
 
     def stop_claiming(self) -> None:
@@ -152,15 +154,13 @@ class Turns:
 
     def next_run(self) -> int | None:
         """Return when the next turn is due (microseconds since 1970, UTC); None: when woken."""
-        if self._retry_at is not None:
-            return self._retry_at
+        if self._back_off.until is not None:
+            return self._back_off.until
         now = self._clock.now_micros()
         memory = self._memory
         if self._mailbox.has_works or memory.cascading or self._doubt or self._new_executors:
             return now
-        if self._claiming and any(
-            self._claimable[kind] and self._free(kind) > 0 for kind in _KINDS
-        ):
+        if self.steering.is_busy or (self._may_claim and self._places.may_be_filled):
             return now
         dues = [due for due in (memory.next_waiting, memory.levels.next_due) if due is not None]
         return min(dues, default=None)
@@ -179,13 +179,11 @@ class Turns:
 
     def _run(self) -> list[Attempt]:
         now = self._clock.now_micros()
-        if self._retry_at is not None and now < self._retry_at and self._clock_is_sane(now):
+        if self._back_off.holds(now):
             return []
         turn = Turn(now, self._mailbox.take_outcomes())
         for kind, change in self._mailbox.take_kept():
-            self._kept[kind] += change
-            if change < 0:
-                self._claimable[kind] = True
+            self._places.keep(kind, change)
         if not self._has_something_to_do(turn):
             return []
         try:
@@ -224,7 +222,7 @@ class Turns:
             chance=self._random.random,
         )
         if memory.cascading:
-            ended = [*take_up_cascades(connection), *ended]
+            ended = [*take_up_cascades(connection, frozen=memory.frozen), *ended]
         if ended:
             memory.fetch_trees(connection, {task.tree for task in ended})
             cascade = decide_edges(
@@ -234,16 +232,17 @@ class Turns:
         else:
             memory.cascading = False
         self._do_works(turn)
+        self.steering.run(turn)
         self._wake(turn)
         for number in turn.dirty | turn.reopened:
             tree = memory.tree(connection, number)
-            if tree.strict or number in turn.reopened:
+            if memory.has_levels(tree):
                 memory.look_at_levels(connection, tree, now=turn.now)
-        self._claimable.update(dict.fromkeys(turn.claimable, True))
-        if self._claiming:
+        self._places.note_claimable(turn.claimable)
+        if self._may_claim:
             self._claim(turn)
         record_trees(connection, memory, turn, owed_plugins=self._listener.owed_plugins)
-        if turn.dirty or turn.accepted or turn.woken:
+        if turn.dirty or turn.accepted or turn.woken or turn.times_changed:
             memory.next_waiting = next_waiting_due(connection)
 
     def _restore(self, turn: Turn) -> None:
@@ -251,7 +250,7 @@ class Turns:
         turn.restored = self._new_executors
         if restore_executors(self._connection, turn.restored):
             self._memory.load(self._connection, now=turn.now)
-            turn.claimable.update(_KINDS)
+            turn.claimable.update(KINDS)
 
     def _note_cascade(self, turn: Turn, cascade: Cascade) -> None:
         self._memory.cascading = cascade.unfinished
@@ -259,7 +258,7 @@ class Turns:
             turn.change(tree).skipped += count
         if cascade.touched:
             turn.dirty |= cascade.touched
-            turn.claimable.update(_KINDS)
+            turn.claimable.update(KINDS)
 
     def _do_works(self, turn: Turn) -> None:
         do_works(self._connection, self._mailbox, turn, self._clock)
@@ -272,7 +271,7 @@ class Turns:
             if memory.has_levels(tree):
                 turn.reopened.add(tree.id)
         if turn.accepted:
-            turn.claimable.update(_KINDS)
+            turn.claimable.update(KINDS)
 
     def _wake(self, turn: Turn) -> None:
         memory = self._memory
@@ -285,16 +284,17 @@ class Turns:
                 if task.attempt and task.flags & TaskFlag.STRICT:
                     memory.levels.retry_waits(task.tree, task.priority, -1)
         if turn.dirty or turn.reopened:
-            turn.claimable.update(_KINDS)
+            turn.claimable.update(KINDS)
 
     def _claim(self, turn: Turn) -> None:
-        ended: dict[int, int] = dict.fromkeys(_KINDS, 0)
+        ended: dict[int, int] = dict.fromkeys(KINDS, 0)
+        places = self._places
         for attempt, _, _ in turn.taken:
             ended[self._memory.running[attempt.task].task.kind] += 1
-        for kind in _KINDS:
-            free = self._free(kind) + ended[kind]
-            if free > 0 and self._claimable[kind]:
-                self._claimable[kind] = claim_tasks(
+        for kind in KINDS:
+            free = places.free(kind) + ended[kind]
+            if free > 0 and places.claimable[kind]:
+                places.claimable[kind] = claim_tasks(
                     self._connection,
                     self._memory,
                     turn.claims,
@@ -324,9 +324,10 @@ class Turns:
             if recorded.get(number) != attempt:
                 # Its outcome was committed by the turn whose end was not known.
                 entry = memory.running.pop(number)
-                self._busy[entry.task.kind] -= 1
+                self._places.busy[entry.task.kind] -= 1
         memory.load(self._connection, now=turn.now)
-        turn.claimable.update(_KINDS)
+        self.steering.load(self._connection, turn)
+        turn.claimable.update(KINDS)
         for number in trees_to_end(self._connection):
             turn.change(number)
 
@@ -336,37 +337,43 @@ class Turns:
         memory = self._memory
         if turn.outcomes or self._mailbox.has_works or self._doubt or memory.cascading:
             return True
-        if self._new_executors:
+        if self._new_executors or self.steering.is_busy:
             return True
         dues = (memory.next_waiting, memory.levels.next_due)
         if any(due is not None and due <= turn.now for due in dues):
             return True
-        return self._claiming and any(
-            self._claimable[kind] and self._free(kind) > 0 for kind in _KINDS
-        )
+        return self._may_claim and self._places.may_be_filled
+
+    @property
+    def _may_claim(self) -> bool:
+        return self._claiming and not self._memory.paused
 
     def _after_commit(self, turn: Turn) -> None:
         memory = self._memory
-        if self._failures:
+        failures = self._back_off.failures
+        if failures:
             logger.warning(
-                "store works again", extra={"event": "store_recovered", "turns": self._failures}
+                "store works again", extra={"event": "store_recovered", "turns": failures}
             )
-        self._doubt = False
+        self._back_off.note_success()
+        self._doubt = turn.is_doubtful
         if turn.restored:
             with self._new_executors_lock:
                 self._new_executors -= turn.restored
-        self._failures = 0
-        self._retry_at = None
         for attempt, _, _ in turn.taken:
             entry = memory.running.pop(attempt.task)
-            self._busy[entry.task.kind] -= 1
+            memory.cancelling.discard(attempt.task)
+            self._places.busy[entry.task.kind] -= 1
         for entry in turn.claims.running:
             memory.running[entry.task.id] = entry
-            self._busy[entry.task.kind] += 1
+            self._places.busy[entry.task.kind] += 1
         for ended in turn.ended:
             memory.forget_tree(ended.tree.id)
         for work, result in turn.done:
             work.future.set_result(result)
+        self.steering.after_commit(turn)
+        if turn.cut:
+            self._end_attempts(turn.cut)
         for attempt, end, tree in turn.taken:
             self._listener.attempt_ended(attempt, end, tree)
         if turn.accepted:
@@ -381,26 +388,16 @@ class Turns:
     def _fail(self, turn: Turn, error: Exception) -> None:
         self._mailbox.give_outcomes_back(turn.outcomes)
         self._mailbox.give_works_back(turn.works)
+        self.steering.after_failure(turn)
         self._doubt = True
-        self._failures += 1
-        first, longest = _BACK_OFF_SECONDS
-        pause = min(first * 2 ** min(self._failures - 1, 10), longest)
-        if isinstance(error, StaleOutcome) and self._failures == 1:
-            pause = 0.0
-        self._retry_at = self._clock.now_micros() + int(pause * 1_000_000)
+        pause = self._back_off.note_failure(
+            self._clock.now_micros(), at_once=isinstance(error, StaleOutcome)
+        )
         known = isinstance(error, SQLAlchemyError | StaleOutcome)
         logger.error(
             "turn failed; it is repeated in %.1f s: %s",
             pause,
             error,
             exc_info=None if known else error,
-            extra={"event": "turn_failed", "turns": self._failures},
+            extra={"event": "turn_failed", "turns": self._back_off.failures},
         )
-
-    def _clock_is_sane(self, now: int) -> bool:
-        """Whether the back-off ends soon; after a step back of the clock it would last for ever."""
-        assert self._retry_at is not None  # noqa: S101 - for the type checker
-        return self._retry_at - now <= _BACK_OFF_SECONDS[1] * 1_000_000
-
-    def _free(self, kind: int) -> int:
-        return self._places[kind] - self._busy[kind] - self._kept[kind]

@@ -216,7 +216,8 @@ def _insert_specs(
                 spec.priority,
                 _due_at(spec, strict=strict, accepted_at=accepted_at),
                 acceptance,
-                _flags(spec, strict=strict, has_details=has_details),
+                _flags(spec, strict=strict, has_details=has_details)
+                | (TaskFlag.BY_LEVEL if accepted_at is None else 0),
                 spec.executor,
                 _unmet(spec),
                 len(spec.edges) if spec.join is Join.ANY else 0,

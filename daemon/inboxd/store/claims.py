@@ -125,10 +125,10 @@ def parked_levels(connection: Connection, tree: int) -> list[ParkedLevel]:
 
 
 def trees_with_parked_tasks(connection: Connection, small: int) -> list[int]:
-    """Return the accepted, open trees that may have parked tasks: large ones and strict ones."""
+    """Return the open trees of which parked tasks may start: large and strict ones, not closed."""
     rows = fetch(
         connection,
-        "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL"
+        "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL AND marks = 0"
         " AND (task_count > ? OR strict_priority = 1)",
         (small,),
     )
@@ -167,7 +167,7 @@ def wake_waiting(connection: Connection, *, now: int, limit: int) -> list[WokenT
     """Release waiting tasks that are due, at most *limit*, the earliest first."""
     rows = fetch(
         connection,
-        "UPDATE tasks SET state = CASE WHEN flags & 8 THEN 1 ELSE 2 END WHERE id IN"
+        "UPDATE tasks SET state = CASE WHEN flags & 264 THEN 1 ELSE 2 END WHERE id IN"
         " (SELECT id FROM tasks INDEXED BY tasks_waiting WHERE state = 3 AND due_at <= ?"
         " ORDER BY due_at, id LIMIT +?) RETURNING id, tree, priority, flags, attempt",
         (now, limit),
@@ -207,7 +207,7 @@ def restore_executors(connection: Connection, executors: Collection[str]) -> int
     """Bring tasks back that were put aside and whose executor is there again; return how many."""
     return execute(
         connection,
-        "UPDATE tasks SET state = CASE WHEN flags & 8 OR acceptance = 0 THEN 1 ELSE 2 END"
+        "UPDATE tasks SET state = CASE WHEN flags & 264 OR acceptance = 0 THEN 1 ELSE 2 END"
         " WHERE state = 4 AND executor IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(executors)).decode(),),
     )

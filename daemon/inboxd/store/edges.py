@@ -94,9 +94,9 @@ def count_down(
     execute_many(
         connection,
         "UPDATE tasks SET unmet = max(unmet - ?1, 0), undecided = max(undecided - ?1, 0),"
-        " due_at = CASE WHEN due_at > ?2 THEN due_at WHEN flags & 8 THEN 0 ELSE ?2 END,"
+        " due_at = CASE WHEN due_at > ?2 THEN due_at WHEN flags & 264 THEN 0 ELSE ?2 END,"
         " acceptance = ?3,"
-        " state = CASE WHEN unmet > ?1 THEN 0 WHEN due_at > ?4 THEN 3"
+        " state = CASE WHEN unmet > ?1 THEN 0 WHEN flags & 264 = 256 THEN 1 WHEN due_at > ?4 THEN 3"
         " WHEN flags & 8 THEN 1 ELSE 2 END"
         " WHERE id = ?5 AND state = 0",
         [
@@ -154,12 +154,22 @@ def mark_cascading(connection: Connection, rows: Sequence[tuple[int | None, int]
     execute_many(connection, "UPDATE tasks SET cascade = ? WHERE id = ?", list(rows))
 
 
-def cascading_tasks(connection: Connection, limit: int) -> list[CascadingTask]:
-    """Return ended tasks with edges that are still to be decided, at most *limit*."""
+def cascading_tasks(
+    connection: Connection, limit: int, *, frozen: Collection[int] = ()
+) -> list[CascadingTask]:
+    """
+    Return ended tasks with edges that are still to be decided.
+
+    Args:
+        connection: in a transaction.
+        limit: at most so many tasks.
+        frozen: trees in which no edges are decided now.
+    """
     rows = fetch(
         connection,
         "SELECT id, tree, state, gravity, gravest, cascade FROM tasks INDEXED BY tasks_cascading"
-        " WHERE cascade IS NOT NULL ORDER BY id LIMIT +?",
-        (limit,),
+        " WHERE cascade IS NOT NULL AND tree NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY id LIMIT +?",
+        (msgspec.json.encode(list(frozen)).decode(), limit),
     )
     return [CascadingTask(*row) for row in rows]

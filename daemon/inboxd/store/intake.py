@@ -66,7 +66,7 @@ RETURNING id
 """
 
 _OWED_RESULT = """
-SELECT t.id, i.id, i.claim, i.answer_name
+SELECT t.id, i.id, i.claim, i.answer_name, t.ended_at
 FROM trees AS t JOIN intake AS i ON i.tree = t.id
 WHERE t.id IN (SELECT value FROM json_each(?)) AND t.owes_results = 1
     AND i.result_written = 0 AND i.moves IS NULL
@@ -140,6 +140,8 @@ class OwedResult(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     claim: str
     answer_name: bytes
+    #: When the tree ended; one that is made to run again ends, and owes, another time.
+    ended_at: int
 
 
 class KeyHolder(msgspec.Struct, frozen=True):
@@ -296,17 +298,25 @@ def owed_results(connection: Connection, trees: Sequence[int]) -> list[OwedResul
     Left out are those of drops whose names are not free yet: their moves come first.
     """
     rows = fetch(connection, _OWED_RESULT, (_encode(trees).decode(),))
-    return [OwedResult(tree=row[0], id=row[1], claim=row[2], answer_name=row[3]) for row in rows]
+    return [
+        OwedResult(tree=row[0], id=row[1], claim=row[2], answer_name=row[3], ended_at=row[4])
+        for row in rows
+    ]
 
 
 def clear_results(
     connection: Connection, written: Iterable[OwedResult], trees: Iterable[int]
 ) -> None:
-    """Record that result files are on disk; those of *trees* that owe no other owe none now."""
+    """
+    Record that result files are on disk; those of *trees* that owe no other owe none now.
+
+    What was made to run again meanwhile owes another.
+    """
     execute_many(
         connection,
-        "UPDATE intake SET result_written = 1 WHERE id = ?",
-        [(result.id,) for result in written],
+        "UPDATE intake SET result_written = 1 WHERE id = ?"
+        " AND EXISTS (SELECT 1 FROM trees WHERE id = ? AND ended_at = ?)",
+        [(result.id, result.tree, result.ended_at) for result in written],
     )
     execute_many(
         connection,

@@ -53,6 +53,7 @@ class AttemptEnd(msgspec.Struct, frozen=True):
 class RequeuedTask(msgspec.Struct, frozen=True):
     """Another attempt follows: the columns in the order of the statement."""
 
+    #: `WAITING` until `due_at`, or `READY`; the row is parked instead if it is claimed by level.
     state: TaskState
     due_at: int
     result: str | None
@@ -100,8 +101,9 @@ def requeue_tasks(connection: Connection, requeued: Sequence[RequeuedTask]) -> N
     _expect_all(
         connection,
         # A row of a large tree learns its order of acceptance only here.
-        "UPDATE tasks SET state = ?,"
-        " due_at = CASE WHEN flags & 8 AND ?2 <= (SELECT accepted_at FROM trees"
+        "UPDATE tasks SET state = CASE WHEN ?1 = 3 AND flags & 264 <> 256 THEN 3"
+        " WHEN flags & 264 THEN 1 ELSE 2 END,"
+        " due_at = CASE WHEN flags & 264 AND ?2 <= (SELECT accepted_at FROM trees"
         " WHERE id = tasks.tree) THEN 0 ELSE ?2 END, result = ?, error = ?, failures = ?,"
         " interruptions = ?, acceptance = (SELECT acceptance FROM trees WHERE id = tasks.tree)"
         " WHERE id = ? AND attempt = ? AND state = 10",
@@ -177,8 +179,8 @@ def give_back(connection: Connection, tasks: Iterable[tuple[int, int]]) -> None:
     if rows:
         execute_many(
             connection,
-            "UPDATE tasks SET state = CASE WHEN flags & 8 THEN 1 ELSE 2 END,"
-            " due_at = CASE WHEN flags & 8 THEN due_at"
+            "UPDATE tasks SET state = CASE WHEN flags & 264 THEN 1 ELSE 2 END,"
+            " due_at = CASE WHEN flags & 264 THEN due_at"
             " ELSE max(due_at, (SELECT accepted_at FROM trees WHERE id = tasks.tree)) END,"
             " acceptance = (SELECT acceptance FROM trees WHERE id = tasks.tree)"
             " WHERE id = ? AND attempt = ? AND state = 10",

@@ -28,14 +28,17 @@ from inboxd.task import TaskStatus
 __all__ = [
     "APPLICATION_ID",
     "STATUS_OF_STATE",
+    "SweepKind",
     "TaskFlag",
     "TaskState",
+    "TreeMark",
     "attempts",
     "edges",
     "intake",
     "meta",
     "metadata",
     "owed_hooks",
+    "sweeps",
     "task_details",
     "tasks",
     "trees",
@@ -52,8 +55,8 @@ class TaskState(IntEnum):
 
     #: Some edge is undecided.
     BLOCKED = 0
-    #: May start from `due_at` on, but is claimed through its tree: a row of a large or a strict
-    #: tree, which the ready index does not hold (see `inboxd.scheduling.levels`).
+    #: May start from `due_at` on, but is claimed through its tree: a row of a large, a strict or a
+    #: closed tree, which the ready index does not hold (see `inboxd.scheduling.levels`).
     PARKED = 1
     #: May be claimed: the ready index holds exactly these.
     READY = 2
@@ -96,6 +99,35 @@ class TaskFlag:
     HAS_DETAILS: Final = 32
     #: Its `inputs` refer to results, which are filled in when an attempt starts.
     HAS_REFERENCES: Final = 64
+    #: A person cancelled it while it was in progress: it ends so, whatever the attempt reports.
+    CANCEL_REQUESTED: Final = 128
+    #: It is claimed through its tree's levels, and never enters the ready index: its tree is large,
+    #: or closed by a mark. Tasks of strict trees are so too, by `STRICT`; statements ask for both
+    #: by `flags & 264`.
+    BY_LEVEL: Final = 256
+    #: A person's retry makes it run again: it is still to be set back.
+    TO_RESET: Final = 512
+
+
+class TreeMark:
+    """Why nothing of a tree starts, one bit each in `trees.marks`; 0: its tasks may start."""
+
+    #: A person paused it.
+    PAUSED: Final = 1
+    #: An earlier process left it unfinished in a store that does not go on by itself.
+    LEFT_OVER: Final = 2
+    #: A person cancelled it: what has not ended is cancelled, whatever attempts report.
+    CANCELLED: Final = 4
+    #: A person's retry sets tasks of it back; meanwhile no edge is decided and it does not end.
+    RETRIED: Final = 8
+
+
+class SweepKind(IntEnum):
+    """What is done to the tasks of a tree, in chunks."""
+
+    CANCEL = 1
+    RETRY = 2
+    PRIORITY = 3
 
 
 meta = Table(
@@ -103,7 +135,7 @@ meta = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("value", Integer, nullable=False),
-    comment="start_seq: every start so far has a smaller number",
+    comment="start_seq: every start so far has a smaller number; paused: 1, nothing starts",
 )
 
 trees = Table(
@@ -144,6 +176,10 @@ trees = Table(
     Column("skipped", Integer, nullable=False, server_default=text("0")),
     #: 1: it ended, and result files of `intake` rows are still to be written.
     Column("owes_results", Integer, nullable=False, server_default=text("0")),
+    #: TreeMark.
+    Column("marks", Integer, nullable=False, server_default=text("0")),
+    #: What a person gave all of it that has not started, until the tasks' rows say so; else null.
+    Column("priority", Integer),
     Index("trees_owing", "id", sqlite_where=text("owes_results = 1")),
     Index("trees_open", "id", sqlite_where=text("ended_at IS NULL")),
     Index("trees_by_status", "status", "id"),
@@ -312,4 +348,21 @@ owed_hooks = Table(
     Index("owed_hooks_by_tree", "tree", "plugin", unique=True),
     Index("owed_hooks_by_plugin", "plugin", "id"),
     comment="plugins that are still to be told that a tree ended",
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    #: The order of the requests; those of one tree are done one after another.
+    Column("id", Integer, primary_key=True),
+    Column("tree", Integer, ForeignKey("trees.id"), nullable=False),
+    #: SweepKind.
+    Column("kind", Integer, nullable=False),
+    #: How far a sweep of several passes is (see `scheduling.retrying`).
+    Column("phase", Integer, nullable=False, server_default=text("0")),
+    #: The number of the next task; those before it are done in this pass.
+    Column("next", Integer, nullable=False),
+    #: Of a retry: the one task it is of; null: the tree. Of a priority: the new one.
+    Column("value", Integer),
+    comment="what persons asked for of whole trees, done in chunks, a few thousand rows a turn",
 )

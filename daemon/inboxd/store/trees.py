@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from inboxd.store.statements import execute_many, fetch
+from inboxd.store.tables import TreeMark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -25,7 +26,7 @@ __all__ = [
 
 _COLUMNS = (
     "id, public_id, name, file_name, first_task, task_count, strict_priority, accepted_at,"
-    " acceptance, started_at, open, failed, cancelled"
+    " acceptance, started_at, open, failed, cancelled, marks, priority"
 )
 
 
@@ -45,10 +46,14 @@ class OpenTree(msgspec.Struct):
     open: int
     failed: int
     cancelled: int
+    #: TreeMark; 0: its tasks may start.
+    marks: int
+    #: Of all that has not started, until the rows say so; None: as the rows say.
+    priority: int | None
 
 
 class TreeChange(msgspec.Struct):
-    """What one turn changes in a tree's counts; all counts are added."""
+    """What one turn changes in a tree's counts; all are added, and below 0 for what runs again."""
 
     completed: int = 0
     failed: int = 0
@@ -59,7 +64,7 @@ class TreeChange(msgspec.Struct):
 
     @property
     def ended(self) -> int:
-        """How many tasks ended."""
+        """How many tasks more have ended."""
         return self.completed + self.failed + self.tolerated + self.cancelled + self.skipped
 
 
@@ -110,11 +115,15 @@ def change_trees(
 
 
 def end_trees(connection: Connection, ended: Collection[tuple[int, str, int]]) -> None:
-    """Record that trees ended, each (tree, status, when); a result is owed where a file asked."""
+    """
+    Record that trees ended, each (tree, status, when); a result is owed where a file asked.
+
+    Their marks have done their work and go: a retry finds the tree as if nobody had touched it.
+    """
     execute_many(
         connection,
-        "UPDATE trees SET status = ?, ended_at = ?, owes_results = file_name IS NOT NULL"
-        " WHERE id = ? AND open = 0",
+        "UPDATE trees SET status = ?, ended_at = ?, owes_results = file_name IS NOT NULL,"
+        " marks = 0, priority = NULL WHERE id = ? AND open = 0",
         [(status, ended_at, tree) for tree, status, ended_at in ended],
     )
 
@@ -123,7 +132,8 @@ def trees_to_end(connection: Connection) -> list[int]:
     """Return the trees all of whose tasks ended, but which are not recorded as ended."""
     rows = fetch(
         connection,
-        "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL AND open = 0",
+        "SELECT id FROM trees WHERE ended_at IS NULL AND accepted_at IS NOT NULL AND open = 0"  # noqa: S608 - a constant
+        f" AND marks & {TreeMark.RETRIED} = 0",
     )
     return [row[0] for row in rows]
 

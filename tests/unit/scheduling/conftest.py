@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from inboxd.config.settings import RunSettings
+from inboxd.scheduling.cancelling import Cancelled, cancel_task, cancel_tree
 from inboxd.scheduling.mailbox import Mailbox
 from inboxd.scheduling.recovery import recover
+from inboxd.scheduling.retrying import Retried, begin_retry_of_task, begin_retry_of_tree
 from inboxd.scheduling.turn import TurnListener
 from inboxd.scheduling.turns import Turns
 from inboxd.store.acceptance import (
@@ -32,8 +34,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from inboxd.running.attempt import Attempt
+    from inboxd.scheduling.grip import Grip, Sweep
     from inboxd.scheduling.turn import EndedTree
     from inboxd.task import Outcome
+
+T = TypeVar("T")
 
 
 class StandingClock:
@@ -61,6 +66,10 @@ class _Ended(TurnListener):
             assert one.tree.id not in self.trees, "a tree ended twice"
             self.trees[one.tree.id] = one.status
 
+    def forget(self, tree: int) -> None:
+        """Expect a tree to end once more: it runs again."""
+        self.trees.pop(tree, None)
+
 
 class Bed:
     """One store and its turns."""
@@ -75,6 +84,7 @@ class Bed:
         executors: Sequence[str] = ("noop", "command"),
         max_interruptions: int = 5,
         small_tree: int = 2_000,
+        rows_a_turn: int = 10_000,
     ) -> None:
         self.directory = directory
         self.clock = StandingClock()
@@ -84,6 +94,9 @@ class Bed:
         )
         self._executors = dict.fromkeys(executors, True)
         self._small_tree = small_tree
+        self._rows_a_turn = rows_a_turn
+        #: Attempts that were to be ended, since their tasks were cancelled.
+        self.cut: list[Attempt] = []
         shutil.copy(empty, directory / "inboxd.db")
         self._engine = open_writer(f"sqlite:///{directory / 'inboxd.db'}")
         self._numbers = itertools.count(1)
@@ -95,7 +108,7 @@ class Bed:
         self.leftovers: list[tuple[str, int, int]] = []
         self._open()
 
-    def _open(self) -> None:
+    def _open(self, *, run_left_over: bool = True) -> None:
         self.connection = self._engine.connect()
         recover(
             self.connection,
@@ -103,6 +116,8 @@ class Bed:
             clock=self.clock,
             max_interruptions=self._settings.max_interruptions,
             executors=self._executors,
+            run_left_over=run_left_over,
+            small_tree=self._small_tree,
         )
         self.mailbox = Mailbox(lambda: None)
         self.turns = Turns(
@@ -112,16 +127,18 @@ class Bed:
             settings=self._settings,
             executors=self._executors,
             listener=self.listener,
+            end_attempts=self.cut.extend,
             small_tree=self._small_tree,
+            rows_a_turn=self._rows_a_turn,
         )
 
-    def crash(self, executors: Sequence[str] | None = None) -> None:
+    def crash(self, executors: Sequence[str] | None = None, *, run_left_over: bool = True) -> None:
         """Forget all that is not in the store, as a kill would, and start anew."""
         self.connection.close()
         self.running.clear()
         if executors is not None:
             self._executors = dict.fromkeys(executors, True)
-        self._open()
+        self._open(run_left_over=run_left_over)
 
     def close(self) -> None:
         self.connection.close()
@@ -131,6 +148,33 @@ class Bed:
         future = self.mailbox.write(work)
         self.turn()
         return future.result(timeout=0)
+
+    def ask(self, do: Callable[[Grip], T | Sweep], turns: int = 1) -> T:
+        """Do turns until a person is answered, at most so many; return or raise the answer."""
+        future = self.turns.steering.ask(do)
+        for _ in range(turns):
+            self.turn()
+            if future.done():
+                break
+        return future.result(timeout=0)
+
+    def cancel(self, tree: int) -> Cancelled:
+        return self.ask(lambda grip: cancel_tree(grip, tree))
+
+    def cancel_task(self, tree: int, position: int) -> Cancelled:
+        return self.ask(lambda grip: cancel_task(grip, self.number(tree, position)))
+
+    def retry(self, tree: int) -> Retried:
+        return self.ask(lambda grip: begin_retry_of_tree(grip, tree), turns=10_000)
+
+    def retry_task(self, tree: int, position: int) -> Retried:
+        number = self.number(tree, position)
+        return self.ask(lambda grip: begin_retry_of_task(grip, number), turns=10_000)
+
+    def number(self, tree: int, position: int) -> int:
+        first = self.value("SELECT first_task FROM trees WHERE id = ?", tree)
+        assert isinstance(first, int)
+        return first + position
 
     def header(self, count: int, *, strict: bool = False) -> TreeHeader:
         number = next(self._numbers)
