@@ -123,7 +123,7 @@ def set_task_priority(grip: Grip, number: int, priority: int) -> Prioritised:
     task, tree = grip.task(number)
     label = f"{tree.public_id}/{task.local_id}"
     if task.state >= TaskState.IN_PROGRESS:
-        status = STATUS_OF_STATE[task.state].value
+        status = STATUS_OF_STATE[task.state].value.replace("_", " ")
         raise Conflict(f"{label}: it is {status}; only what has not started has a priority to set")
     if tree.priority is not None:
         raise Conflict(

@@ -102,6 +102,8 @@ class Bed:
         self._numbers = itertools.count(1)
         #: Every attempt that was ever handed over, in order.
         self.started: list[Attempt] = []
+        #: How many had started when a person last asked for a retry.
+        self.started_before = 0
         #: Handed over and not ended, by task number.
         self.running: dict[int, Attempt] = {}
         #: (tree's public id, position, attempt) of what recoveries ended.
@@ -165,10 +167,12 @@ class Bed:
         return self.ask(lambda grip: cancel_task(grip, self.number(tree, position)))
 
     def retry(self, tree: int) -> Retried:
+        self.started_before = len(self.started)
         return self.ask(lambda grip: begin_retry_of_tree(grip, tree), turns=10_000)
 
     def retry_task(self, tree: int, position: int) -> Retried:
         number = self.number(tree, position)
+        self.started_before = len(self.started)
         return self.ask(lambda grip: begin_retry_of_task(grip, number), turns=10_000)
 
     def number(self, tree: int, position: int) -> int:
