@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
+from .acceptance.real_daemon import NURSERY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -98,3 +100,10 @@ def no_process_outlives_the_tests() -> Iterator[None]:
         os.kill(pid, signal.SIGKILL)
 
     assert left == {}, "the tests left these processes behind"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_nursery_is_left(no_process_outlives_the_tests: None) -> Iterator[None]:
+    """End the process that daemons are forked from, if any was needed."""
+    yield
+    NURSERY.close()

@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["failpoint"]
+__all__ = ["arm", "failpoint"]
+
+_kill_at: Callable[[str], None] | None = None
 
 
-def _pass_by(name: str) -> None:
-    """Do nothing: no failpoint is set."""
+def failpoint(name: str) -> None:
+    """Pass the step *name*; see the module."""
+    if _kill_at is not None:
+        _kill_at(name)
+
+
+def arm(setting: str) -> None:
+    """Set the failpoint as the variable would; "" sets none."""
+    global _kill_at
+    _kill_at = _killer(setting) if setting else None
 
 
 def _killer(setting: str) -> Callable[[str], None]:
@@ -40,7 +50,4 @@ def _killer(setting: str) -> Callable[[str], None]:
     return kill_at
 
 
-_setting = os.environ.get("INBOXD_FAILPOINT", "")
-
-#: Pass the step *name*; see the module.
-failpoint: Callable[[str], None] = _killer(_setting) if _setting else _pass_by
+arm(os.environ.get("INBOXD_FAILPOINT", ""))

@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .forked import ForkedProcess, Nursery
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LIMIT_SECONDS", "SETTLE", "RealDaemon", "wait_until"]
+__all__ = ["LIMIT_SECONDS", "NURSERY", "SETTLE", "RealDaemon", "wait_until"]
 
 #: No wait lasts longer; the machine may be busy.
 LIMIT_SECONDS = 60.0
@@ -24,6 +26,10 @@ LIMIT_SECONDS = 60.0
 #: Files are dropped whole here, by rename; one that no running daemon saw come rests so long.
 SETTLE = "0.1s"
 
+#: Daemons come from here; the fixture `no_nursery_is_left` ends it.
+NURSERY = Nursery()
+
+_PYTHON = sys.executable
 _NEVER = threading.Event()
 
 
@@ -33,6 +39,9 @@ def wait_until(is_so: Callable[[], object], what: str, limit: float = LIMIT_SECO
     while not is_so():
         assert time.monotonic() < end, f"waited {limit:g} s in vain: {what}"
         _NEVER.wait(0.005)
+
+
+Process = ForkedProcess | subprocess.Popen[bytes]
 
 
 class RealDaemon:
@@ -52,27 +61,28 @@ class RealDaemon:
             "INBOXD_INBOX__SETTLE": SETTLE,
             **{f"INBOXD_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
 
     def set_environment(self, **variables: str) -> None:
         """Set variables of the daemon's environment for its next starts."""
         self._environment.update(variables)
 
-    def start(self, *arguments: str, failpoint: str | None = None) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, failpoint: str | None = None) -> Process:
         environment = dict(self._environment)
         if failpoint is not None:
             environment["INBOXD_FAILPOINT"] = failpoint
+        words = ["run", "--inbox", str(self.inbox), "--state", str(self.state), *arguments]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "inboxd", "run",
-                    "--inbox", str(self.inbox), "--state", str(self.state), *arguments,
-                ],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )  # fmt: skip
+            if sys.executable == _PYTHON:
+                self.process = NURSERY.fork(words, environment=environment, output=log.fileno())
+            else:  # of another environment, as a test has it
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "inboxd", *words],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
         return self.process
 
     def start_and_wait(self, *arguments: str) -> None:

@@ -142,7 +142,10 @@ def test_a_daemon_whose_state_directory_is_removed_stops_and_says_so(
     make_daemon: MakeDaemon,
 ) -> None:
     daemon = make_daemon()
-    daemon.start_and_wait()
+    # There is something to wait for, so it looks several times a second: without, every 5 s.
+    daemon.drop("later.json", [{"id": "a", "executor": "noop", "not_before": "2999-01-01T00:00Z"}])
+    daemon.start_and_wait("--until-idle")
+    wait_until(lambda: daemon.receipt("later.json"), "there is something to wait for")
     daemon.state.rename(daemon.directory / "moved")
     assert daemon.process is not None
     code = daemon.process.wait(LIMIT_SECONDS)

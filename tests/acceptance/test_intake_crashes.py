@@ -8,12 +8,12 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from .real_daemon import LIMIT_SECONDS, NURSERY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,19 +114,18 @@ class Daemon:
             "INBOXD_INBOX__SETTLE": "0.2",
             **({} if failpoint is None else {"INBOXD_FAILPOINT": failpoint}),
         }
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "inboxd", "run", "--until-idle",
-                "--state", str(self.directory / "state"), "--inbox", str(self.inbox),
-            ],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )  # fmt: skip
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode
+        words = ["run", "--until-idle", "--state", str(self.directory / "state")]
+        log = self.directory / "log"
+        with log.open("wb") as output:
+            process = NURSERY.fork(
+                [*words, "--inbox", str(self.inbox)],
+                environment=environment,
+                output=output.fileno(),
+            )
+        code = process.wait(LIMIT_SECONDS)
+        said = log.read_text()
+        assert "Traceback" not in said, said
+        return code
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the database, with the daemon down."""
