@@ -148,7 +148,7 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     #: when `inputs` are handed over as they are.
     reads: bytes | None = None
     #: One JSON object with what is kept and shown but never read: `description`, `metadata`,
-    #: `user_id`, `schemas`, `x-…`; None when there is nothing.
+    #: `user_id`, `schemas`, `not_before` as it was written, `x-…`; None when there is nothing.
     other: bytes | None = None
 
 

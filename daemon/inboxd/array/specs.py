@@ -31,7 +31,8 @@ __all__ = ["SpecBuilder", "in_batches"]
 
 _JOINS = {str(join): join for join in Join}
 _DELIVERIES = {str(delivery): delivery for delivery in Delivery}
-_OTHER_FIELDS = ("description", "metadata", "user_id", "schemas")
+#: `not_before` as it was written, because the due time that is made of it moves with a back-off.
+_OTHER_FIELDS = ("description", "metadata", "user_id", "schemas", "not_before")
 
 
 class SpecBuilder:
@@ -169,11 +170,12 @@ class SpecBuilder:
         if (
             not own_keys
             and task.description is task.metadata is task.user_id is task.schemas is UNSET
+            and task.not_before is UNSET
             and self._defaults is NO_DEFAULTS
         ):
             return None
         stored = self._defaults.stored
-        kept: dict[str, Raw] = {}
+        kept: dict[str, Raw | str] = {}
         for name in _OTHER_FIELDS:
             value = getattr(task, name)
             if value is UNSET:

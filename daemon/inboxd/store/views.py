@@ -111,7 +111,7 @@ class TaskDetails(msgspec.Struct, frozen=True, kw_only=True):
 
     inputs: bytes | None
     params: bytes | None
-    #: An object with `description`, `metadata`, `user_id`, `schemas`, `x-…`.
+    #: An object with `description`, `metadata`, `user_id`, `schemas`, `not_before`, `x-…`.
     other: bytes | None
     result: bytes | None
 

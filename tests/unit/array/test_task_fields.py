@@ -200,7 +200,8 @@ def test_every_field_reaches_the_spec() -> None:
     )
     assert (spec.timeout_seconds, spec.not_before_micros) == (90, 1_000_000)
     assert spec.other == (
-        b'{"description":"d","metadata":{"m":1},"user_id":"u","schemas":{"method":"x"},"x-mine":[1]}'
+        b'{"description":"d","metadata":{"m":1},"user_id":"u","schemas":{"method":"x"},'
+        b'"not_before":"1970-01-01T00:00:01Z","x-mine":[1]}'
     )
 
 

@@ -238,6 +238,7 @@ def test_show_a_task_as_json_has_the_documented_form(store: StoreBuilder, run: R
         "user_id": None,
         "metadata": None,
         "schemas": None,
+        "not_before": None,
         "x-a": [1],
         "parent_id": "root",
         "status": "completed",

@@ -134,6 +134,7 @@ def task_document(
         "user_id": None,
         "metadata": None,
         "schemas": None,
+        "not_before": None,
         **other,
         "parent_id": parent_id,
         "status": task.status,
