@@ -27,6 +27,7 @@ from inboxd.plugins.registered import registered_executors
 from inboxd.plugins.tree_check import checked_by_plugins
 from inboxd.store.acceptance import TreeHeader
 from inboxd.store.engine import database_path
+from inboxd.store.read_edges import edges_of_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from inboxd.config.settings import Settings
     from inboxd.store.views import TaskDetails, TaskView
+    from inboxd.task import EdgeOn
 
 __all__ = ["Session", "create_session"]
 
@@ -83,6 +85,11 @@ class Session:
     # What the handles read ------------------------------------------------------------------------
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it was closed: nothing is read or run any more."""
+        return self._is_closed
+
+    @property
     def version(self) -> int:
         """A number that changes whenever the store does; the same once it is closed."""
         return -2 if self._is_closed else self._engine.scheduler.turn_count
@@ -95,6 +102,32 @@ class Session:
         if tree is None:
             return None
         return self._reader.tasks_by_number(tree, [place.task]).get(place.task)
+
+    def refresh(self, entries: Sequence[TaskEntry]) -> None:
+        """Read all of these that are in the store, whole pages at a time; none when closed."""
+        if self._is_closed:
+            return
+        version = self.version
+        by_tree: dict[int, dict[int, TaskEntry]] = {}
+        for entry in entries:
+            if entry.place is not None:
+                by_tree.setdefault(entry.place.tree, {})[entry.place.task] = entry
+        for number, rows in by_tree.items():
+            tree = self._reader.tree_by_number(number)
+            if tree is not None:
+                for task, view in self._reader.tasks_by_number(tree, list(rows)).items():
+                    rows[task].know(view, version)
+
+    def read_edges(self, entries: Sequence[TaskEntry]) -> dict[TaskEntry, list[tuple[str, EdgeOn]]]:
+        """Return the edges of tasks in the store: each (id of the dependency, on), by position."""
+        self.refresh(entries)
+        by_number = {entry.place.task: entry for entry in entries if entry.place is not None}
+        found: dict[TaskEntry, list[tuple[str, EdgeOn]]] = {
+            entry: [] for entry in by_number.values()
+        }
+        for number, before, on in edges_of_tasks(self._reader, list(by_number)):
+            found[by_number[number]].append((before, on))
+        return found
 
     def read_details(self, view: TaskView) -> TaskDetails | None:
         """Return what lies beside the row of a task; None: the session is closed."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from inboxd.api.documents import array_of
+from inboxd.api.label import NO_LABEL, TreeLabel
+from inboxd.api.outline import outline
+from inboxd.api.reading import refreshed
+from inboxd.api.walk import walk
 from inboxd.task import TERMINAL_STATUSES, TaskStatus
 
 if TYPE_CHECKING:
@@ -18,75 +23,175 @@ class TaskTreeNode:
     """
     A task and its children: what `parent_id` says, which organises and never orders.
 
-    Iterating yields the nodes below it and itself, parents first.
+    Iterating yields this node and all below it, parents first. No method recurses, and each that
+    looks at statuses reads the store once for all tasks. A node says in `repr` how its tasks are.
     """
 
-    __slots__ = ("children", "task")
+    __slots__ = ("__weakref__", "_parent", "children", "label", "task")
 
     def __init__(self, task: Task) -> None:
+        """
+        Make a node without children.
+
+        Args:
+            task: a draft, or one whose tree was distributed.
+        """
+        #: The task of this node.
         self.task = task
         #: In the order in which they were added.
         self.children: list[TaskTreeNode] = []
+        #: What the tree is called that this node is the root of.
+        self.label: TreeLabel = NO_LABEL
+        self._parent: TaskTreeNode | None = None
 
     def add_child(self, child: TaskTreeNode) -> None:
-        """Put a node below this one."""
+        """
+        Put a node below this one, after its other children.
+
+        The child's task gets this node's as its parent when the tree is distributed, unless its
+        `parent_id` says so already. What runs first is for `dependencies` alone.
+
+        Args:
+            child: a node that is below no other yet; it may have children.
+
+        Raises:
+            ValueError: it is below a node already, or it is this node or one above it.
+        """
+        if child._parent is not None:
+            raise ValueError(
+                f"the node of task {child.task.id} is below {child._parent.task.id} already"
+            )
+        if child is self or (child.children and child in _ancestors(self)):
+            raise ValueError(
+                f"the node of task {child.task.id} cannot be below {self.task.id}:"
+                " it would be its own ancestor"
+            )
+        child._parent = self
         self.children.append(child)
 
-    def __iter__(self) -> Iterator[TaskTreeNode]:
-        stack = [self]
-        while stack:
-            node = stack.pop()
-            yield node
-            stack.extend(reversed(node.children))
+    def tasks(self) -> Iterator[Task]:
+        """Yield the task of this node and those of all below it, parents first."""
+        for node in self:
+            yield node.task
+
+    def find(self, task_id: str) -> TaskTreeNode | None:
+        """Return the node whose task has this id, this one or one below it; None: none has."""
+        return next((node for node in self if node.task.id == task_id), None)
 
     def calculate_status(self) -> TaskStatus:
-        """Return the status of the tree that this node is the root of, by the rule of trees."""
-        return status_of(node.task for node in self)
+        """
+        Return the status of the tree that this node is the root of, by the rule of trees.
+
+        While work is left it is `pending` (no attempt was started) or `in_progress`; then `failed`
+        if a task failed that has no `allow_failure`, else `cancelled` if one was cancelled, else
+        `completed`. Of a whole tree that is the status that the store has.
+        """
+        return status_of(refreshed(self.tasks()))
 
     def calculate_progress(self) -> float:
-        """Return the part of its tasks that have ended, 0.0 to 1.0."""
-        return progress_of(node.task for node in self)
+        """
+        Return the part of the tasks, of this node and below it, that have ended: 0.0 to 1.0.
+
+        Each task counts the same, however it ended; one in progress counts as not ended.
+        """
+        return progress_of(refreshed(self.tasks()))
+
+    def to_array(self) -> list[dict[str, Any]]:
+        """
+        Return the tasks of this node and below it as a task array, in their order in the tree.
+
+        Each is a new dict of JSON values in one canonical form: its `id` always, `parent_id` as
+        the nodes stand, dependencies by id, durations in seconds, times in UTC, fields at their
+        defaults left out. `create_task_tree_from_array` makes an equal tree of it again. What came
+        of the tasks (statuses, results) is not in it. Of a part of a tree, edges to tasks outside
+        of it are kept, so that array is refused until those are removed.
+
+        Raises:
+            ValueError: a node stands in the tree twice.
+            SessionClosed: tasks of it are in a store that is closed, and were never read.
+        """
+        return array_of([self])
+
+    def __iter__(self) -> Iterator[TaskTreeNode]:
+        for step in walk([self]):
+            yield step.node
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return True
 
     def __repr__(self) -> str:
-        return "\n".join(_lines(self))
+        return outline([self])
 
 
 class TaskTrees(list[TaskTreeNode]):
-    """The roots of one task array: a list of nodes that are accepted, and run, as one tree."""
+    """
+    The roots of one task array: a list of nodes that are accepted, and run, as one tree.
+
+    As a list its length is the number of roots; `tasks` yields the tasks.
+    """
+
+    def __init__(self, roots: Iterable[TaskTreeNode] = (), *, label: TreeLabel = NO_LABEL) -> None:
+        """
+        Put roots together.
+
+        Args:
+            roots: nodes that are below no others.
+            label: what the tree of all of them is called.
+        """
+        super().__init__(roots)
+        #: What the tree of all of them is called.
+        self.label = label
+
+    def nodes(self) -> Iterator[TaskTreeNode]:
+        """Yield all nodes, parents first."""
+        for step in walk(self):
+            yield step.node
 
     def tasks(self) -> Iterator[Task]:
         """Yield all tasks, parents first."""
-        for root in self:
-            for node in root:
-                yield node.task
+        for node in self.nodes():
+            yield node.task
+
+    def find(self, task_id: str) -> TaskTreeNode | None:
+        """Return the node whose task has this id; None: there is none."""
+        return next((node for node in self.nodes() if node.task.id == task_id), None)
 
     def calculate_status(self) -> TaskStatus:
         """Return the status of all together, by the rule of trees."""
-        return status_of(self.tasks())
+        return status_of(refreshed(self.tasks()))
 
     def calculate_progress(self) -> float:
-        """Return the part of all tasks that have ended, 0.0 to 1.0."""
-        return progress_of(self.tasks())
+        """Return the part of all tasks that have ended, 0.0 to 1.0; 1.0 for no tasks."""
+        return progress_of(refreshed(self.tasks()))
+
+    def to_array(self) -> list[dict[str, Any]]:
+        """Return all tasks as a task array, of which `create_task_trees_from_array` makes these."""
+        return array_of(self)
+
+    def __repr__(self) -> str:
+        return outline(self)
 
 
 def status_of(tasks: Iterable[Task]) -> TaskStatus:
     """Return the status of a tree of these tasks (contract, section 2)."""
-    started = open_tasks = False
-    failed = cancelled = False
+    has_started = has_open = has_failed = has_cancelled = False
     for task in tasks:
         status = task.status
+        has_started = has_started or status is TaskStatus.IN_PROGRESS or task.attempts > 0
         if status not in TERMINAL_STATUSES:
-            open_tasks = True
-            started = started or status is TaskStatus.IN_PROGRESS or task.attempts > 0
-            continue
-        started = True
-        failed = failed or (status is TaskStatus.FAILED and not task.allow_failure)
-        cancelled = cancelled or status is TaskStatus.CANCELLED
-    if open_tasks:
-        return TaskStatus.IN_PROGRESS if started else TaskStatus.PENDING
-    if failed:
+            has_open = True
+        elif status is TaskStatus.FAILED:
+            has_failed = has_failed or not task.allow_failure
+        elif status is TaskStatus.CANCELLED:
+            has_cancelled = True
+    if has_open:
+        return TaskStatus.IN_PROGRESS if has_started else TaskStatus.PENDING
+    if has_failed:
         return TaskStatus.FAILED
-    return TaskStatus.CANCELLED if cancelled else TaskStatus.COMPLETED
+    return TaskStatus.CANCELLED if has_cancelled else TaskStatus.COMPLETED
 
 
 def progress_of(tasks: Iterable[Task]) -> float:
@@ -98,9 +203,8 @@ def progress_of(tasks: Iterable[Task]) -> float:
     return ended / total if total else 1.0
 
 
-def _lines(root: TaskTreeNode) -> Iterator[str]:
-    stack = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        yield f"{'  ' * depth}{node.task!r}"
-        stack.extend((child, depth + 1) for child in reversed(node.children))
+def _ancestors(node: TaskTreeNode) -> Iterator[TaskTreeNode]:
+    above = node._parent
+    while above is not None:
+        yield above
+        above = above._parent

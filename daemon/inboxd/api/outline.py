@@ -1,0 +1,60 @@
+"""A tree as text for people: a line for each task, with how it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inboxd.api.reading import refreshed
+from inboxd.api.walk import walk
+from inboxd.names import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inboxd.api.task import Task
+    from inboxd.api.tree import TaskTreeNode
+    from inboxd.api.walk import Step
+
+__all__ = ["outline"]
+
+#: What a terminal shows at once.
+_MOST_LINES = 50
+#: Deeper nodes stand no further to the right.
+_MOST_INDENT = 20
+_LONGEST_ERROR = 80
+
+
+def outline(roots: Sequence[TaskTreeNode]) -> str:
+    """
+    Return the first 50 tasks, indented by their depth, and how many more there are.
+
+    It costs a read of those 50, and one pass over the nodes.
+    """
+    shown: list[Step] = []
+    more = 0
+    try:
+        for step in walk(roots):
+            if len(shown) < _MOST_LINES:
+                shown.append(step)
+            else:
+                more += 1
+    except ValueError as error:
+        # What is shown in a debugger must not raise.
+        return f"<no tree: {error}>"
+    refreshed([step.node.task for step in shown])
+    lines = [f"{'  ' * min(step.depth, _MOST_INDENT)}{_line(step.node.task)}" for step in shown]
+    if more:
+        lines.append(f"… and {more:,} more")
+    return "\n".join(lines) or "<no tasks>"
+
+
+def _line(task: Task) -> str:
+    name = "" if task.name == task.id else f" {escaped(task.name)}"
+    text = f"{task.id}{name}: {task.status}"
+    error = task.error
+    if error is None:
+        return text
+    message = escaped(error.message)
+    if len(message) > _LONGEST_ERROR:
+        message = message[: _LONGEST_ERROR - 1] + "…"
+    return f"{text} ({error.code}: {message})"
