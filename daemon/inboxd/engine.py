@@ -72,6 +72,7 @@ class Engine:
         installed: Iterable[EntryPoint] | None = None,
         watch: TurnListener | None = None,
         is_durable: bool = True,
+        owns_process: bool = True,
     ) -> None:
         """
         Args:
@@ -81,6 +82,7 @@ class Engine:
             installed: the entry points of plugins; by default those that are installed.
             watch: is told all that is committed, after everybody else.
             is_durable: False: the store is removed in the end, so nothing is synced to the disk.
+            owns_process: False: the process is a user's, and has children of its own.
         """
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -88,6 +90,7 @@ class Engine:
         self.teller = Teller(self._tell, state=settings.state.path, watch=watch)
         self._installed = installed
         self._is_durable = is_durable
+        self._owns_process = owns_process
         self._exit = ExitStack()
         self._cut = threading.Event()
         self._lock: StateLock | None = None
@@ -149,6 +152,7 @@ class Engine:
             source_of=lambda name: source_of(name, executors, settings),
             checks=executors.checks,
             clock=self.clock,
+            owns_process=self._owns_process,
         )
         scheduler = self.scheduler = Scheduler(
             writer,

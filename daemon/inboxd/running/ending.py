@@ -64,6 +64,7 @@ class Ending:
         """
         command = self.command
         left = living(self._roots(orphans))
+        orphans.keep_in_mind(left, command)
         if not left and (command is None or command.has_ended):
             return []
         if now >= self._give_up_at:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adopted",
     "ProcessFacts",
+    "age_seconds",
     "boot_id",
     "descendants",
     "every_process",
@@ -137,6 +138,11 @@ def boot_id() -> bytes:
 def ticks_since_boot() -> int:
     """Return the start time that a process started now would have."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND // 1_000_000_000
+
+
+def age_seconds(facts: ProcessFacts) -> float:
+    """Return how long ago a process was started."""
+    return (ticks_since_boot() - facts.started) / _TICKS_A_SECOND
 
 
 def every_process() -> list[int]:

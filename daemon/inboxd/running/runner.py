@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -16,11 +17,11 @@ from inboxd.running.commands import CommandAttempts
 from inboxd.running.context import ContextSource
 from inboxd.running.event_loop import LoopAttempts
 from inboxd.running.filling import FillingAttempts
+from inboxd.running.live_runners import live_runners
 from inboxd.running.locks import AttemptLocks
 from inboxd.running.outcomes import raised
 from inboxd.running.progress import ProgressBoard
 from inboxd.running.supervisor import CommandSupervisor
-from inboxd.running.system_calls import become_subreaper
 from inboxd.running.thread_pool import ThreadAttempts
 from inboxd.running.workers import WorkerAttempts
 
@@ -79,6 +80,7 @@ class Runner:
         source_of: Callable[[str], WorkerSource | None] = _knows_no_source,
         on_progress: Callable[[TaskProgress], None] | None = None,
         checks: Callable[[], ExecutorChecks] | None = None,
+        owns_process: bool = True,
     ) -> None:
         """
         Make a runner.
@@ -98,8 +100,14 @@ class Runner:
             source_of: says how a worker process gets an executor with isolation `process`.
             checks: gives what knows whose the executors are, so that what their own checks do
                 wrong is reported with its plugin.
+            owns_process: False: the process is a user's. Only what is known to come of an attempt
+                is ended and waited for, and signals are left as they are.
         """
         self._settings = settings
+        self._owns_process = owns_process
+        #: Where the threads are: a forked child has none, and no business with ours.
+        self._process = os.getpid()
+        self._is_started = False
         self._report = on_outcomes
         self._clock = clock
         self._executors = executors
@@ -153,6 +161,7 @@ class Runner:
             ends=ends,
             report=self._on_outcomes,
             clock=clock,
+            owns_process=owns_process,
         )
         self._commands = CommandAttempts(
             executors=executors,
@@ -174,6 +183,7 @@ class Runner:
             ends=ends,
             report=self._on_outcomes,
             clock=clock,
+            owns_process=owns_process,
         )
 
     @property
@@ -182,23 +192,47 @@ class Runner:
         return self._board
 
     def start(self) -> None:
-        """Start the threads; return when attempts can be run. May be called twice."""
+        """
+        Start the threads; return when attempts can be run. May be called twice.
+
+        Raises:
+            InboxdError: /proc does not say what children there are.
+        """
+        if self._is_started or not self._is_here:
+            return
+        self._is_started = True
         try:
-            become_subreaper()
+            live_runners.join()
         except OSError:
             logger.warning(
                 "not a subreaper: what leaves its parent is not found at the end of a command",
                 exc_info=True,
                 extra={"event": "no_subreaper"},
             )
-        if (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
-        ):
-            # Inherited from who started the daemon; with it the kernel keeps no exit status.
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            self._heed_children()
+        try:
+            self._loop.start()
+            self._commands.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether this is the process that the threads are in."""
+        return os.getpid() == self._process
+
+    def _heed_children(self) -> None:
+        """Undo what was inherited from who started this: ignoring SIGCHLD loses exit statuses."""
+        if self._owns_process and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._loop.start()
-        self._commands.start()
+            return
+        logger.warning(
+            "SIGCHLD is ignored in this process, so the kernel keeps no exit status and every"
+            " command fails; call signal.signal(signal.SIGCHLD, signal.SIG_DFL) first",
+            extra={"event": "sigchld_ignored"},
+        )
 
     def run(self, attempts: Sequence[Attempt]) -> None:
         """
@@ -206,6 +240,8 @@ class Runner:
 
         What cannot be begun comes back as an outcome like everything else.
         """
+        if not self._is_here:
+            return
         self._ends.begin(attempts)
         if any(attempt.has_references for attempt in attempts):
             for attempt in attempts:
@@ -261,7 +297,7 @@ class Runner:
             attempts: (the task's internal number, the attempt's number); what is not here, since
                 it ended or never was, is left out.
         """
-        asked = self._ends.ask(attempts)
+        asked = self._ends.ask(attempts) if self._is_here else None
         if not asked:
             return
         self._filling.end(asked)
@@ -276,6 +312,8 @@ class Runner:
 
         Every outcome that follows is `Interrupted(counts=False)`, but for what ended before.
         """
+        if not self._is_here:
+            return
         self._filling.cut()
         self._workers.cut()
         self._commands.cut()
@@ -284,11 +322,16 @@ class Runner:
 
     def stop(self) -> None:
         """Cut; return when all outcomes are reported and no process is left; callable twice."""
+        if not self._is_here:
+            return
         self._filling.stop()
         self._workers.stop()
         self._commands.stop()
         self._threads.stop()
         self._loop.stop()
+        if self._is_started:
+            self._is_started = False
+            live_runners.leave()
 
     def running(self) -> list[RunningAttempt]:
         """Return what runs now, the order of starts; from any thread."""

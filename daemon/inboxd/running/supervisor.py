@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from inboxd.running.command_end import bound_outputs, remove_what_is_over
 from inboxd.running.ending import Ending
+from inboxd.running.live_runners import live_runners
 from inboxd.running.orphans import Orphans
 from inboxd.running.process_table import exit_status
 from inboxd.task import Completed
@@ -63,7 +64,10 @@ class CommandSupervisor:
         ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
+        owns_process: bool = True,
     ) -> None:
+        """Make it; *owns_process* as for the runner, the rest as for `CommandAttempts`."""
+        self._owns_process = owns_process
         self._settings = settings
         self._state = state
         self._locks = locks
@@ -99,7 +103,7 @@ class CommandSupervisor:
         if self._thread is not None:
             return
         self._epoll = select.epoll()
-        self._orphans = Orphans(self._state)
+        self._orphans = Orphans(self._state, owns_process=self._owns_process, runners=live_runners)
         wake_up = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(wake_up, select.EPOLLIN)
         with self._lock:

@@ -7,12 +7,13 @@ import errno
 import os
 import signal
 
-__all__ = ["become_subreaper", "die_with_parent", "punch_hole", "rename_to_free_name"]
+__all__ = ["be_subreaper", "die_with_parent", "is_subreaper", "punch_hole", "rename_to_free_name"]
 
 #: prctl(2): a signal when the thread that started this process ends.
 _PR_SET_PDEATHSIG = 1
 #: prctl(2): orphans below this process become its children, not those of process 1.
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 #: fallocate(2): free the blocks of a range; the file keeps its size, the range reads as zeros.
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
 #: renameat2(2): fail with EEXIST, and replace nothing.
@@ -32,15 +33,28 @@ if _renameat2 is not None:
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 
 
-def become_subreaper() -> None:
+def be_subreaper(*, is_one: bool) -> None:
     """
-    Make this process the one that is given the orphans below it, for as long as it lives.
+    Make this process the one that is given the orphans below it, or not any more.
 
     Raises:
         OSError: the kernel does not know how (before Linux 3.4).
     """
-    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(is_one), 0, 0, 0) != 0:
         _raise_errno()
+
+
+def is_subreaper() -> bool:
+    """
+    Return whether this process is given the orphans below it.
+
+    Raises:
+        OSError: the kernel does not know (before Linux 3.4).
+    """
+    answer = ctypes.c_int()
+    if _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.addressof(answer), 0, 0, 0) != 0:
+        _raise_errno()
+    return bool(answer.value)
 
 
 def die_with_parent() -> None:

@@ -20,7 +20,7 @@ import msgspec
 
 from inboxd.running.outcomes import failed_to_start, outcome_of_value
 from inboxd.running.paths import make_private_directory
-from inboxd.running.system_calls import become_subreaper, die_with_parent
+from inboxd.running.system_calls import be_subreaper, die_with_parent
 from inboxd.running.worker_context import WorkerContext
 from inboxd.running.worker_copies import WorkerProcess
 from inboxd.running.worker_failures import failed_attempt
@@ -174,7 +174,7 @@ def main() -> None:
     die_with_parent()
     if os.getppid() != parent:
         return  # it ended before the kernel was told
-    become_subreaper()
+    be_subreaper(is_one=True)
     os.set_inheritable(descriptor, False)
     # Where a crash happened goes into the attempt's log.
     faulthandler.enable(2)

@@ -147,6 +147,7 @@ def start_worker(
     environment: Mapping[bytes, bytes],
     max_memory_bytes: int | None,
     settings: RunSettings,
+    owns_process: bool,
 ) -> RunningWorker:
     """
     Start a worker process and tell it what it is for; it says by `Ready` that it is.
@@ -160,6 +161,7 @@ def start_worker(
         environment: as of a command.
         max_memory_bytes: a limit on its address space.
         settings: of these the limits.
+        owns_process: False: modules come from where the user's own process has them from.
 
     Raises:
         OSError: it cannot be started.
@@ -203,7 +205,7 @@ def start_worker(
         connection.send(
             Load(
                 source=source,
-                path=_module_path(),
+                path=_module_path() if owns_process else _path_of_user(),
                 environment={
                     os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()
                 },
@@ -262,6 +264,12 @@ def _module_path() -> list[str]:
         # `python -m` puts it there.
         del found[0]
     return found
+
+
+def _path_of_user() -> list[str]:
+    """Return where this process has modules from, the directory of its script included."""
+    # The empty path is the working directory (sys.path), which a worker does not share.
+    return [os.path.abspath(one) for one in sys.path]  # noqa: PTH100 - strings
 
 
 def outcome_of_end(ended: Ended, max_result_bytes: int) -> Outcome:

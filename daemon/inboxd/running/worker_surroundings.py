@@ -33,3 +33,4 @@ class WorkerSurroundings:
     ends: AskedEnds
     clock: Clock
     environment: Mapping[bytes, bytes]
+    owns_process: bool

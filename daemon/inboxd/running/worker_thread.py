@@ -167,6 +167,7 @@ class WorkerThread(threading.Thread):
                 environment=around.environment,
                 max_memory_bytes=getattr(executor, "max_memory_bytes", None),
                 settings=around.settings,
+                owns_process=around.owns_process,
             )
         except OSError as error:
             return failed_to_start(f"its worker process could not be started: {error}")

@@ -51,6 +51,7 @@ class WorkerAttempts:
         ends: AskedEnds,
         report: Callable[[Sequence[tuple[Attempt, Outcome, int]]], None],
         clock: Clock,
+        owns_process: bool = True,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         """
@@ -66,6 +67,7 @@ class WorkerAttempts:
             ends: whose end was asked for.
             report: is told (attempt, outcome, microseconds since 1970).
             clock: for time limits, and the times of outcomes.
+            owns_process: False: the process is a user's, and workers import what it can import.
             idle_seconds: how long a worker waits for another attempt.
         """
         self._places = settings.places
@@ -83,6 +85,7 @@ class WorkerAttempts:
             ends=ends,
             clock=clock,
             environment=base_environment(os.environ, settings.environment),
+            owns_process=owns_process,
         )
         self._lock = threading.Lock()
         self._threads: list[WorkerThread] = []

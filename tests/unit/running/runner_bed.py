@@ -77,6 +77,7 @@ class RunnerBed:
         *,
         executors: Iterable[Executor] = (),
         sources: Mapping[str, WorkerSource] | None = None,
+        owns_process: bool = True,
         **settings: Any,
     ) -> None:
         """*sources* say how worker processes get executors; *settings* are those of `[run]`."""
@@ -95,6 +96,7 @@ class RunnerBed:
             on_places_kept=self._note_places,
             source_of=(sources or {}).get,
             clock=SystemClock(),
+            owns_process=owns_process,
         )
 
     def __enter__(self) -> RunnerBed:
