@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
+from inboxd.api.references import references_among
 from inboxd.api.walk import walk
 from inboxd.array.records import CheckedTask, Edge
 from inboxd.array.task_values import retry_policy
@@ -162,14 +163,13 @@ def array_of(roots: Sequence[TaskTreeNode]) -> list[dict[str, Any]]:
         above[step.node.task._entry] = None if step.parent is None else step.parent.task.id
     entries = sorted(above, key=_place_in_tree)
     places = {entry.id: place for place, entry in enumerate(entries)}
-    names = _unique_names(entries)
+    find = references_among(entries)
     edges: dict[TaskEntry, list[tuple[str, EdgeOn]]] = {}
     for session in {entry.session for entry in entries if _is_read(entry)}:
         edges |= session.read_edges([entry for entry in entries if entry.session is session])
     documents: list[dict[str, Any]] = []
     for entry in entries:
-        parent = above[entry] or _own_parent(entry, names)
-        parent = parent if parent in places else None
+        parent = above[entry] or _own_parent(entry, find)
         if entry in edges:
             documents.append(_stored(entry, parent, edges[entry]))
             continue
@@ -180,7 +180,7 @@ def array_of(roots: Sequence[TaskTreeNode]) -> list[dict[str, Any]]:
                 entry.id,
                 {key: value for key, value in entry.document.items() if key != "parent_id"},
                 parent_id=parent,
-                find=lambda reference: names.get(reference, reference),
+                find=lambda reference: find(reference) or reference,
                 position=lambda task_id: places.get(task_id, len(places)),
             )
         )
@@ -200,30 +200,15 @@ def _stored(
     return document_of_row(view, details, parent_id=parent_id, edges=edges)
 
 
-def _own_parent(entry: TaskEntry, names: Mapping[str, str]) -> str | None:
+def _own_parent(entry: TaskEntry, find: Callable[[str], str | None]) -> str | None:
     """Return the id of the parent that a task itself names, where its node is below no other."""
     document = entry.document
     parent = document.get("parent_id") if document else entry.session.parent_of(entry)
-    return names.get(parent, parent) if isinstance(parent, str) else None
+    return find(parent) if isinstance(parent, str) else None
 
 
 def _place_in_tree(entry: TaskEntry) -> int:
     return entry.order if entry.place is None else entry.place.task
-
-
-def _unique_names(entries: Iterable[TaskEntry]) -> dict[str, str]:
-    """Return the ids by what references can say: each id, and each name that one task has."""
-    ids: dict[str, str] = {}
-    names: dict[str, str] = {}
-    several: set[str] = set()
-    for entry in entries:
-        ids[entry.id] = entry.id
-        name = entry.document.get("name")
-        if isinstance(name, str) and name != entry.id:
-            if name in names:
-                several.add(name)
-            names[name] = entry.id
-    return {**{name: names[name] for name in names.keys() - several}, **ids}
 
 
 def _document(

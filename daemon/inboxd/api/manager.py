@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from inboxd.api.collecting import collect
 from inboxd.api.repository import TaskRepository
 from inboxd.api.tree import TaskTreeNode, TaskTrees
+from inboxd.array.invalid import InvalidTaskArray
 
 if TYPE_CHECKING:
     from inboxd.api.session import Session
@@ -36,22 +38,21 @@ class TaskManager:
 
         Raises:
             InvalidTaskArray: its tasks break a rule; nothing ran.
+            Conflict: it was distributed before.
+            ValueError: a task stands in it twice, was deleted, or is of another session.
         """
-        nodes = list(_nodes(tree))
-        entries = sorted((node.task._entry for node in nodes), key=lambda entry: entry.order)
-        parents = {child.task.id: node.task.id for node in nodes for child in node.children}
-        documents: list[dict[str, Any]] = []
-        for entry in entries:
-            document = {"id": entry.id, **entry.document}
-            if entry.id in parents:
-                document.setdefault("parent_id", parents[entry.id])
-            documents.append(document)
-        tree_id = await self._session.accept(entries, documents, strict_priority=strict_priority)
+        collected = collect(self._session, tree)
+        label = collected.label
+        try:
+            tree_id = await self._session.accept(
+                collected.entries,
+                collected.documents,
+                strict_priority=strict_priority,
+                name=label.name,
+                user_id=label.user_id,
+                metadata=label.metadata,
+            )
+        except InvalidTaskArray as error:
+            raise collected.explained(error) from None
         await self._session.end_of(tree_id)
         return tree
-
-
-def _nodes(tree: TaskTreeNode | TaskTrees) -> list[TaskTreeNode]:
-    if isinstance(tree, TaskTreeNode):
-        return list(tree)
-    return [node for root in tree for node in root]

@@ -9,14 +9,17 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from inboxd.api.acceptance import accept
 from inboxd.api.drafts import Drafts
 from inboxd.api.entry import Place, TaskEntry
 from inboxd.api.private_directory import make_private_directory, remove_directory
 from inboxd.api.watch import Watch
-from inboxd.array.check import CheckedArray
+from inboxd.array.check import CheckedArray, RejectedArray
 from inboxd.array.document import check_document
 from inboxd.array.invalid import InvalidTaskArray
+from inboxd.array.limits import Limits
 from inboxd.config.load import settings_of_file
 from inboxd.engine import Engine
 from inboxd.errors import SessionClosed
@@ -150,20 +153,44 @@ class Session:
         documents: Sequence[Mapping[str, Any]],
         *,
         strict_priority: bool,
+        name: str | None = None,
+        user_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> str:
         """
         Accept drafts as one tree, in one transaction; return its public id.
 
+        Args:
+            entries: the drafts, in the order of the array.
+            documents: of each, as a task array has it.
+            strict_priority: a task also waits while a more urgent one of the tree is active.
+            name: what the tree is called; checked before, as the two below.
+            user_id: whose tree it is.
+            metadata: a JSON object.
+
         Raises:
             InvalidTaskArray: they break a rule; nothing of them is in the store.
         """
-        self._look_up_executors()
-        checked = await asyncio.to_thread(self._check, list(documents))
+        catalog = self.catalog()
+
+        def check() -> CheckedArray:
+            checked = _fits_the_rules(documents, catalog)
+            # As an envelope would have said it: plugins look at it.
+            checked.name, checked.user_id = name, user_id
+            checked.other = msgspec.json.encode({"metadata": metadata}) if metadata else None
+            checked.strict_priority = strict_priority
+            hooks = self._engine.plugins.hooks
+            return _accepted(checked_by_plugins(checked, hooks, file=None, owner=os.getuid()))
+
+        checked = await asyncio.to_thread(catalog.watched, check)
         header = TreeHeader(
             public_id=new_id(),
             task_count=checked.task_count,
             received_at=self._engine.clock.now_micros(),
             owner=os.getuid(),
+            name=checked.name,
+            user_id=checked.user_id,
+            other=checked.other,
             strict_priority=strict_priority,
         )
         await accept(self._engine.scheduler, header, checked, clock=self._engine.clock)
@@ -174,20 +201,10 @@ class Session:
         self.drafts.forget(entries)
         return tree.id
 
-    def _check(self, documents: list[Mapping[str, Any]]) -> CheckedArray:
-        catalog = ExecutorCatalog(self._engine.executors, checks=self._engine.executors.checks())
-
-        def check() -> CheckedArray:
-            found = check_document(documents, size=0, catalog=catalog, positions=_nowhere)
-            if isinstance(found, CheckedArray):
-                found = checked_by_plugins(
-                    found, self._engine.plugins.hooks, file=None, owner=os.getuid()
-                )
-            if isinstance(found, CheckedArray):
-                return found
-            raise InvalidTaskArray(found.problems, has_more=found.has_more)
-
-        return catalog.watched(check)
+    def catalog(self) -> ExecutorCatalog:
+        """Return the executors as they are now, those that `@executor` made among them."""
+        self._look_up_executors()
+        return ExecutorCatalog(self._engine.executors, checks=self._engine.executors.checks())
 
     def _look_up_executors(self) -> None:
         """Add the executors that `@executor` made in this process, as they are now."""
@@ -269,6 +286,28 @@ def _close(method: weakref.WeakMethod[Any]) -> None:
     close = method()
     if close is not None:
         close()
+
+
+def _fits_the_rules(
+    documents: Sequence[Mapping[str, Any]], catalog: ExecutorCatalog
+) -> CheckedArray:
+    limits = Limits()
+    return _accepted(
+        check_document(
+            list(documents),
+            # There is no file, whose size would bound the values: the limits do.
+            size=limits.max_bytes,
+            limits=limits,
+            catalog=catalog,
+            positions=_nowhere,
+        )
+    )
+
+
+def _accepted(found: CheckedArray | RejectedArray) -> CheckedArray:
+    if isinstance(found, CheckedArray):
+        return found
+    raise InvalidTaskArray(found.problems, has_more=found.has_more)
 
 
 def _nowhere(path: object, *, at_key: bool) -> None:

@@ -12,11 +12,11 @@ from inboxd.api.walk import walk
 from inboxd.task import TERMINAL_STATUSES, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from inboxd.api.task import Task
 
-__all__ = ["TaskTreeNode", "TaskTrees"]
+__all__ = ["TaskTreeNode", "TaskTrees", "linked", "progress_of", "status_of"]
 
 
 class TaskTreeNode:
@@ -201,6 +201,25 @@ def progress_of(tasks: Iterable[Task]) -> float:
         total += 1
         ended += task.status in TERMINAL_STATUSES
     return ended / total if total else 1.0
+
+
+def linked(nodes: Sequence[TaskTreeNode], parents: Sequence[int | None]) -> list[TaskTreeNode]:
+    """
+    Put new nodes below one another, in their order; return those without a parent.
+
+    Args:
+        nodes: without parents and children.
+        parents: of each node, the position of its parent; no circles.
+    """
+    roots: list[TaskTreeNode] = []
+    for node, parent in zip(nodes, parents, strict=True):
+        if parent is None:
+            roots.append(node)
+        else:
+            # Not `add_child`, which would look for a circle each time.
+            node._parent = nodes[parent]
+            node._parent.children.append(node)
+    return roots
 
 
 def _ancestors(node: TaskTreeNode) -> Iterator[TaskTreeNode]:
