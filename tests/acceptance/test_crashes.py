@@ -143,9 +143,10 @@ def test_a_daemon_whose_state_directory_is_removed_stops_and_says_so(
 ) -> None:
     daemon = make_daemon()
     # There is something to wait for, so it looks several times a second: without, every 5 s.
-    daemon.drop("later.json", [{"id": "a", "executor": "noop", "not_before": "2999-01-01T00:00Z"}])
+    task = {"id": "a", "executor": "noop", "not_before": "2999-01-01T00:00:00Z"}
+    daemon.drop("later.json", [task])
     daemon.start_and_wait("--until-idle")
-    wait_until(lambda: daemon.receipt("later.json"), "there is something to wait for")
+    wait_until(lambda: (daemon.receipt("later.json") or {}).get("accepted"), "a task waits")
     daemon.state.rename(daemon.directory / "moved")
     assert daemon.process is not None
     code = daemon.process.wait(LIMIT_SECONDS)

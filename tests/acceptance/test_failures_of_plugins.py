@@ -24,7 +24,8 @@ from inboxd import hookimpl
 
 @hookimpl
 def inboxd_validate_tree(tree):
-    raise RuntimeError("out of rules")
+    if tree.name != "later":
+        raise RuntimeError("out of rules")
 """
 
 
@@ -53,8 +54,12 @@ def test_doctor_counts_what_a_plugin_did_wrong_in_this_run(
 ) -> None:
     site.install("ruler", RAISING)
     daemon = make_daemon()
-    daemon.start_and_wait()
     failures = daemon.state / "plugin-failures.json"
+    # It waits for a task, so it looks several times a second: without one, every 5 s.
+    task = {"id": "a", "executor": "noop", "not_before": "2999-01-01T00:00:00Z"}
+    daemon.drop("later.json", {"name": "later", "tasks": [task]})
+    daemon.start_and_wait("--until-idle")
+    wait_until(lambda: daemon.receipt("later.json"), "there is something to wait for")
     assert not failures.exists()
     daemon.drop("fine.json", [{"id": "a", "executor": "noop"}])
     wait_until(failures.exists, "the failure is noted")

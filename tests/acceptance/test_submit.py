@@ -19,7 +19,8 @@ import pytest
 
 from inboxd.state_lock import is_locked
 
-from .real_daemon import wait_until
+from .forked import ForkedProcess
+from .real_daemon import NURSERY, wait_until
 
 _LIMIT_SECONDS = 30.0
 
@@ -42,16 +43,11 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def daemon(environ: dict[str, str], *arguments: str) -> Generator[subprocess.Popen[bytes]]:
+def daemon(environ: dict[str, str], *arguments: str) -> Generator[ForkedProcess]:
     """Run a daemon on the default paths; returns when it can be found."""
     log = Path(environ["XDG_RUNTIME_DIR"], "log")
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "inboxd", "run", *arguments],
-            env=environ,
-            stdout=output,
-            stderr=output,
-        )
+        process = NURSERY.fork(["run", *arguments], environment=environ, output=output.fileno())
     registry = Path(environ["XDG_RUNTIME_DIR"], "inboxd")
     try:
         wait_until(lambda: list(registry.glob("*.json")) or process.poll() is not None, "it runs")
