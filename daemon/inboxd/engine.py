@@ -115,10 +115,7 @@ class Engine:
     def _open(self) -> None:
         settings = self.settings
         url = settings.store.url
-        lock = self._lock = StateLock.acquire(settings.state.path)
-        self._exit.callback(lock.release)
-        store_lock = StoreLock.acquire(database_path(url))
-        self._exit.callback(store_lock.release)
+        self._take_locks()
         writer = open_writer(url, is_durable=self._is_durable)
         self._exit.callback(writer.dispose)
         try:
@@ -161,12 +158,27 @@ class Engine:
             executors=executors.reads_inputs,
             listener=self.teller,
             hand_over=runner.run,
+            end_attempts=lambda cut: runner.end([(one.task, one.number) for one in cut]),
         )
         executors.on_added = scheduler.restore
         runner.start()
         self._exit.callback(runner.stop)
         self._exit.callback(scheduler.stop)
         self._prepare_hooks()
+
+    def _take_locks(self) -> None:
+        """Lock state directory and database; first what the engine is known by, for the error."""
+        settings = self.settings
+        if not self._owns_process:
+            self._lock_store()
+        lock = self._lock = StateLock.acquire(settings.state.path)
+        self._exit.callback(lock.release)
+        if self._owns_process:
+            self._lock_store()
+
+    def _lock_store(self) -> None:
+        lock = StoreLock.acquire(database_path(self.settings.store.url))
+        self._exit.callback(lock.release)
 
     def _prepare_hooks(self) -> None:
         """Make the hooks' thread, which starts when everything runs."""
@@ -186,8 +198,13 @@ class Engine:
         self._exit.callback(reader.close)
         return reader
 
-    def start(self) -> None:
-        """Recover what an earlier process left, and begin to run tasks."""
+    def start(self, *, run_left_over: bool = True) -> None:
+        """
+        Recover what an earlier process left, and begin to run tasks.
+
+        Args:
+            run_left_over: False: what that did not finish waits for a person's retry.
+        """
         settings = self.settings
         missed = MissedExecutors(self.executors, self._reader)
         missed.ask_for_all()
@@ -195,7 +212,8 @@ class Engine:
         self.scheduler.start(
             lambda attempts: end_leftovers(
                 settings.state.path, attempts, grace_seconds=settings.run.grace_seconds
-            )
+            ),
+            run_left_over=run_left_over,
         )
 
     def check(self) -> None:

@@ -131,11 +131,15 @@ class StoreLock:
         """
         Lock the file `<database>.lock`, which is made where there is none.
 
+        Of a database that is named by a symlink, it lies beside the file itself: whatever name is
+        used, there is one lock.
+
         Raises:
             StoreInUse: another process, or another session of this one, holds the lock.
             StoreError: the file cannot be made.
         """
-        path = database.with_name(f"{database.name}.lock")
+        path = database.resolve()
+        path = path.with_name(f"{path.name}.lock")
         try:
             descriptor = _open(path)
         except OSError as error:

@@ -69,13 +69,15 @@ class Session:
         self._settings = settings
         self._private = private
         self._watch = Watch()
-        self._engine = Engine(settings, watch=self._watch, is_durable=private is None)
+        self._engine = Engine(
+            settings, watch=self._watch, is_durable=private is None, owns_process=False
+        )
         self._is_closed = False
         self.drafts = Drafts(self)
         self._engine.open()
         try:
             self._reader = self._engine.open_reader()
-            self._engine.start()
+            self._engine.start(run_left_over=False)
             self._engine.hook_thread.start()
         except BaseException:
             self._engine.close()
