@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inboxd.api.creator import TaskCreator
     from inboxd.api.manager import TaskManager
+    from inboxd.api.run_array import run_array
     from inboxd.api.session import Session, create_session
     from inboxd.api.task import Task
     from inboxd.api.tree import TaskTreeNode, TaskTrees
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from inboxd.array.problem import Problem, ProblemCode
     from inboxd.errors import (
         AmbiguousTask,
+        Conflict,
         InboxdError,
         InvalidInputs,
         NoRetry,
@@ -50,6 +52,7 @@ __all__ = [
     "CandidateTask",
     "CandidateTree",
     "CommandLine",
+    "Conflict",
     "Executor",
     "HasPositions",
     "InboxdError",
@@ -84,6 +87,7 @@ __all__ = [
     "create_session",
     "executor",
     "hookimpl",
+    "run_array",
 ]
 
 #: The module of each public name; a test holds it against the imports above.
@@ -92,6 +96,7 @@ _MODULES = {
     "CandidateTask": "inboxd.plugins.candidate",
     "CandidateTree": "inboxd.plugins.candidate",
     "CommandLine": "inboxd.plugins.protocol",
+    "Conflict": "inboxd.errors",
     "Executor": "inboxd.plugins.protocol",
     "HasPositions": "inboxd.plugins.protocol",
     "InboxdError": "inboxd.errors",
@@ -125,6 +130,7 @@ _MODULES = {
     "create_session": "inboxd.api.session",
     "executor": "inboxd.plugins.decorator",
     "hookimpl": "inboxd.plugins.hookspecs",
+    "run_array": "inboxd.api.run_array",
 }
 
 
