@@ -22,7 +22,7 @@ from inboxd.state_lock import is_locked
 from .forked import ForkedProcess
 from .real_daemon import NURSERY, wait_until
 
-_LIMIT_SECONDS = 30.0
+_LIMIT_SECONDS = 60.0
 
 _GOOD = [{"id": "a", "executor": "noop"}, {"id": "b", "executor": "noop", "dependencies": ["a"]}]
 _BAD = [{"id": "a", "executor": "command", "inputs": {"script": "exit 3"}}]

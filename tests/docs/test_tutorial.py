@@ -36,7 +36,7 @@ VARYING = (
 
 #: Commands that only look, and so are run again until they show what the page shows.
 LOOKING = re.compile(r"(?:ls|cat|python -m json\.tool|inboxd (?:list|show|tree|logs))\b")
-LONGEST_WAIT_SECONDS = 20.0
+LONGEST_WAIT_SECONDS = 60.0
 
 
 def comparable(text: str) -> str:

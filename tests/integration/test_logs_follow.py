@@ -66,14 +66,14 @@ def test_a_task_that_has_not_started_is_waited_for(
         file.write(b"\x00 and on\n")
     store.execute("UPDATE tasks SET state = 20 WHERE id = 1")
 
-    assert process.communicate(timeout=20)[0] == b"\x00 and on\n"
+    assert process.communicate(timeout=60)[0] == b"\x00 and on\n"
     assert process.returncode == 0
 
 
 def test_ctrl_c_ends_it_with_130(following: tuple[subprocess.Popen[bytes], str]) -> None:
     process, _ = following
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert b"Traceback" not in err

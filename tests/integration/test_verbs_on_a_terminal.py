@@ -76,7 +76,7 @@ def on_terminal(tmp_path: Path) -> OnTerminal:
             pass
         finally:
             os.close(ours)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
         return shown.decode()
 
     return run

@@ -151,7 +151,7 @@ def test_an_attempt_in_progress_is_followed_to_its_end(
     going = threading.Thread(target=go_on)
     going.start()
     code, out, err = run("logs", "-f", "@/now")
-    going.join(20)
+    going.join(60)
 
     assert (code, out) == (0, "one\n" + "".join(f"more {n}\n" for n in range(5)) + "last\n")
     assert err.endswith("attempt 1 of now ended after 3.00 s: completed\n")

@@ -278,7 +278,7 @@ def test_who_interrupts_the_waiting_is_told_that_the_tree_goes_on(state: Path, f
         assert process.stdout is not None
         tree_id = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
 
     told = "the tree goes on without you; look at it with: inboxd show 456789ab\n"
     assert (f"{TREE_ID}\n", 130, told) == (tree_id, process.returncode, err)

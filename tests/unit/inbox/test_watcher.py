@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LIMIT_SECONDS = 10.0
+LIMIT_SECONDS = 60.0
 
 
 class Watched:

@@ -62,7 +62,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         process.stdout.readline()
         held = (is_locked(tmp_path), lock_holder(tmp_path))
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
     assert ((True, process.pid), False) == (held, is_locked(tmp_path))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from inboxd.task import Outcome
 
-LIMIT_SECONDS = 30.0
+LIMIT_SECONDS = 60.0
 
 
 @pytest.fixture

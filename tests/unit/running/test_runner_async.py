@@ -357,7 +357,7 @@ def test_nothing_is_printed_when_the_process_ends_beside_what_ignores_its_end(
         [sys.executable, "-c", _IGNORING_PROGRAM, str(tmp_path), str(Path(__file__).parents[3])],
         capture_output=True,
         text=True,
-        timeout=2 * LIMIT_SECONDS,
+        timeout=LIMIT_SECONDS + 30,
         check=False,
     )
 
@@ -435,7 +435,7 @@ def test_a_cut_cancels_what_runs_and_counts_no_interruption(tmp_path: Path) -> N
 
     with RunnerBed(tmp_path, executors=[Calls(hang)]) as bed:
         bed.runner.run([one := attempt("calls")])
-        begun.wait(10)
+        begun.wait(LIMIT_SECONDS)
         bed.runner.cut()
         outcome = bed.outcome(one)
 
@@ -468,7 +468,7 @@ def test_an_executor_that_ignores_its_cancellation_does_not_hold_up_the_stop(
 
     with RunnerBed(tmp_path, executors=[Calls(ignore)], grace_seconds=0.1) as bed:
         bed.runner.run([one := attempt("calls")])
-        begun.wait(10)
+        begun.wait(LIMIT_SECONDS)
         bed.runner.cut()
         outcome = bed.outcome(one)
         release.set()
@@ -487,7 +487,7 @@ def test_what_waits_on_the_loop_is_shown_as_running(tmp_path: Path) -> None:
 
     with RunnerBed(tmp_path, executors=[Calls(wait)]) as bed:
         bed.runner.run([one := attempt("calls")])
-        begun.wait(10)
+        begun.wait(LIMIT_SECONDS)
         shown = [running.attempt for running in bed.runner.running()]
         loop, event = release[0]
         loop.call_soon_threadsafe(event.set)
@@ -528,7 +528,7 @@ def test_an_executor_that_blocks_the_loop_does_not_hold_up_the_stop_for_ever(
     bed = RunnerBed(tmp_path, executors=[Calls(block)], grace_seconds=0.1)
     bed.runner.start()
     bed.runner.run([attempt("calls")])
-    begun.wait(10)
+    begun.wait(LIMIT_SECONDS)
     bed.runner.stop()
     was_stuck = not release.is_set()
     release.set()

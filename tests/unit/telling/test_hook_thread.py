@@ -15,7 +15,7 @@ from inboxd.telling.hook_thread import HookThread
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 HOOK = "inboxd_task_ended"
 ENDED = "inboxd_tree_ended"
 
