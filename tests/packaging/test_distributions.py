@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -76,21 +77,24 @@ def installed(built: Distributions, tmp_path_factory: pytest.TempPathFactory) ->
     """
     The wheel in a fresh environment.
 
-    Nothing is fetched: what inboxd depends on is taken from the environment of the tests, by a
-    path file. Its own (editable) inboxd comes after the wheel's on the path and is not seen.
+    Nothing is fetched: what inboxd depends on, and pip where it is there, is taken from the
+    environment of the tests, by a path file. Its own (editable) inboxd comes after the wheel's on
+    the path and is not seen.
     """
     directory = tmp_path_factory.mktemp("installed")
     prefix, home = directory / "venv", directory / "home"
     home.mkdir()
-    venv.create(prefix, with_pip=True, symlinks=True)
+    venv.create(prefix, with_pip=importlib.util.find_spec("pip") is None, symlinks=True)
+    site = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    (prefix / site / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [str(prefix / "bin" / "python"), "-I", "-m", "pip", "--isolated", "install", "--quiet"]
+    # The editable one counts as installed, but not as this one.
+    options = ["--no-index", "--no-deps", "--disable-pip-version-check", "--ignore-installed"]
     subprocess.run(
-        [*pip, "--no-index", "--no-deps", "--disable-pip-version-check", str(built.wheel)],
+        [*pip, *options, str(built.wheel)],
         check=True,
         env={"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull},
     )
-    site = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    (prefix / site / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return Installed(prefix=prefix, home=home)
 
 
