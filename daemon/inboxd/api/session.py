@@ -25,8 +25,7 @@ from inboxd.engine import Engine
 from inboxd.errors import SessionClosed
 from inboxd.ids import new_id
 from inboxd.plugins.catalog import ExecutorCatalog
-from inboxd.plugins.loaded import ExecutorOrigin
-from inboxd.plugins.registered import registered_executors
+from inboxd.plugins.importable import offer_registered
 from inboxd.plugins.tree_check import checked_by_plugins
 from inboxd.store.acceptance import TreeHeader
 from inboxd.store.engine import database_path
@@ -205,17 +204,8 @@ class Session:
 
     def catalog(self) -> ExecutorCatalog:
         """Return the executors as they are now, those that `@executor` made among them."""
-        self._look_up_executors()
+        offer_registered(self._engine.executors)
         return ExecutorCatalog(self._engine.executors, checks=self._engine.executors.checks())
-
-    def _look_up_executors(self) -> None:
-        """Add the executors that `@executor` made in this process, as they are now."""
-        for name, executor in registered_executors().items():
-            kind = type(executor)
-            origin = ExecutorOrigin(
-                group="", name=name, value=f"{kind.__module__}:{name}", distribution="this process"
-            )
-            self._engine.executors.offer(name, executor, origin)
 
     async def end_of(self, tree_id: str) -> str:
         """Wait until a tree has ended; return its status."""

@@ -86,14 +86,14 @@ class Executors:
         known = sorted(self._catalog.names())
         there_are = f"there are: {', '.join(known[:_MOST_NAMED])}" if known else "none is installed"
         hint = did_you_mean(name, known)
+        catalog = self._catalog
+        why = catalog.why_unknown(name) if isinstance(catalog, ExplainsUnknown) else None
         if is_label:
             message = f"no executor is named, and the task's own name, {quoted(name)}, is none"
-            hint = f"{hint or 'say who executes it by `executor`'}; {there_are}"
+            hint = why or f"{hint or 'say who executes it by `executor`'}; {there_are}"
         else:
             message = f"there is no executor {quoted(name)}"
-            catalog = self._catalog
-            why = catalog.why_unknown(name) if isinstance(catalog, ExplainsUnknown) else None
-            hint = hint or there_are if why is None else f"{why}; see `inboxd plugins`"
+            hint = why or hint or there_are
         return Finding(code=ProblemCode.UNKNOWN_EXECUTOR, path=path, message=message, hint=hint)
 
 

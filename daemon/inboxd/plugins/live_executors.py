@@ -52,7 +52,9 @@ class LiveExecutors(Mapping[str, "Executor"]):
         self._hooks = plugins.hooks
         self._settings = settings
         self._missing = {
-            one.executor: one.reason for one in plugins.broken if one.executor is not None
+            one.executor: f"{one.reason}; see `inboxd plugins`"
+            for one in plugins.broken
+            if one.executor is not None
         }
         self._entry_points = plugins.entry_points
         #: All that there are, for those to whom a look-up must cost nothing.
@@ -86,6 +88,10 @@ class LiveExecutors(Mapping[str, "Executor"]):
     def why_missing(self, name: str) -> str | None:
         """Return why an executor that some plugin offers is not there; None: nobody offers it."""
         return self._missing.get(name)
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Say why an executor of this process is not offered under a name."""
+        self._missing[name] = reason
 
     def offer(self, name: str, executor: Executor, origin: ExecutorOrigin) -> None:
         """
