@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from inboxd.failpoints import failpoint
 from inboxd.scheduling.claiming import Claims
 from inboxd.store.outcomes import AttemptEnd, RequeuedTask
 from inboxd.store.trees import OpenTree, TreeChange
@@ -58,9 +59,10 @@ class TurnListener:
 class Turn:
     """What one turn gathers until its commit."""
 
-    def __init__(self, now: int, outcomes: Sequence[EndedAttempt]) -> None:
-        """*now* is in microseconds since 1970, UTC."""
+    def __init__(self, now: int, begun: float, outcomes: Sequence[EndedAttempt]) -> None:
+        """*now* is in microseconds since 1970, UTC; *begun* the same moment, monotonic seconds."""
         self.now = now
+        self.begun = begun
         self.outcomes = outcomes
         #: Outcomes that count, what becomes of their tasks, and the trees.
         self.taken: list[tuple[Attempt, AttemptEnd | RequeuedTask, OpenTree]] = []
@@ -89,8 +91,6 @@ class Turn:
         self.cut: list[Attempt] = []
         #: Tasks may wait for their time that did not, or the other way round.
         self.times_changed = False
-        #: A request broke off in the middle: what is in memory is to be read anew.
-        self.is_doubtful = False
 
     def change(self, tree: int) -> TreeChange:
         """Return the change of a tree's counts, to add to."""
@@ -98,3 +98,14 @@ class Turn:
         if found is None:
             found = self.changes[tree] = TreeChange()
         return found
+
+    def pass_failpoints(self, when: str) -> None:
+        """Pass the points, `before` or `after` the commit, at which tests cut the process."""
+        if self.taken:
+            failpoint(f"{when}_outcome_commit")
+        if self.claims.attempts:
+            failpoint(f"{when}_claim_commit")
+        if self.answered or self.cut:
+            failpoint(f"{when}_steering_commit")
+        if self.ended:
+            failpoint(f"{when}_tree_end_commit")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from inboxd.failpoints import failpoint
 from inboxd.running.attempt import Attempt
 from inboxd.scheduling.back_off import BackOff
 from inboxd.scheduling.cascade import Cascade, decide_edges, take_up_cascades
@@ -181,7 +180,7 @@ class Turns:
         now = self._clock.now_micros()
         if self._back_off.holds(now):
             return []
-        turn = Turn(now, self._mailbox.take_outcomes())
+        turn = Turn(now, self._clock.monotonic(), self._mailbox.take_outcomes())
         for kind, change in self._mailbox.take_kept():
             self._places.keep(kind, change)
         if not self._has_something_to_do(turn):
@@ -191,22 +190,13 @@ class Turns:
                 if self._doubt:
                     self._reconcile(turn)
                 self._do(turn)
-                self._pass_failpoints("before", turn)
+                turn.pass_failpoints("before")
         except Exception as error:  # the door between turns and APScheduler's loop
             self._fail(turn, error)
             return []
-        self._pass_failpoints("after", turn)
+        turn.pass_failpoints("after")
         self._after_commit(turn)
         return turn.claims.attempts
-
-    @staticmethod
-    def _pass_failpoints(when: str, turn: Turn) -> None:
-        if turn.taken:
-            failpoint(f"{when}_outcome_commit")
-        if turn.claims.attempts:
-            failpoint(f"{when}_claim_commit")
-        if turn.ended:
-            failpoint(f"{when}_tree_end_commit")
 
     # -- one turn, inside its transaction ---------------------------------------------------
 
@@ -356,7 +346,7 @@ class Turns:
                 "store works again", extra={"event": "store_recovered", "turns": failures}
             )
         self._back_off.note_success()
-        self._doubt = turn.is_doubtful
+        self._doubt = False
         if turn.restored:
             with self._new_executors_lock:
                 self._new_executors -= turn.restored

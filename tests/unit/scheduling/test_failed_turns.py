@@ -9,16 +9,23 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from inboxd.scheduling.cancelling import Cancelled, cancel_task, cancel_tree
 from inboxd.scheduling.mailbox import StoreClosed
+from inboxd.scheduling.retrying import Retried, begin_retry_of_task, begin_retry_of_tree
 from inboxd.store.driver import sqlite_module
+from inboxd.task import Failed, TaskError, TaskErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from sqlalchemy import Connection
 
+    from inboxd.scheduling.grip import Grip
     from inboxd.task import TaskSpec
     from tests.unit.scheduling.conftest import Bed
+
+FAILED = Failed(error=TaskError(code=TaskErrorCode.EXIT_STATUS, message="exit 1"))
 
 
 def fail_commits(bed: Bed, times: int, *, after: bool) -> None:
@@ -150,3 +157,96 @@ def test_who_writes_to_a_closed_store_is_told(make_bed: Callable[..., Bed]) -> N
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not done", "done all the same"])
+@pytest.mark.parametrize("asked", ["cancel", "retry", "retry task", "cancel task"])
+@pytest.mark.parametrize("small_tree", [0, 100])
+def test_a_person_is_answered_once_and_right_whatever_the_commit_says(
+    make_bed: Callable[..., Bed],
+    make_spec: Callable[..., TaskSpec],
+    asked: str,
+    after: bool,
+    small_tree: int,
+) -> None:
+    bed = make_bed(small_tree=small_tree)
+    tree = bed.accept([make_spec(0), make_spec(1, on_success=[0])])
+    number = bed.number(tree, 1)
+    if asked.startswith("retry"):
+        bed.run_to_end(lambda _: FAILED)
+        bed.listener.forget(tree)
+    fail_commits(bed, 1, after=after)
+    if asked == "cancel":
+        future: Future[object] = bed.turns.steering.ask(lambda grip: cancel_tree(grip, tree))
+    elif asked == "cancel task":
+        future = bed.turns.steering.ask(lambda grip: cancel_task(grip, number))
+    elif asked == "retry":
+        future = bed.turns.steering.ask(lambda grip: begin_retry_of_tree(grip, tree))
+    else:
+        future = bed.turns.steering.ask(lambda grip: begin_retry_of_task(grip, number))
+    bed.turn()
+    while_unknown = future.done()
+    for _ in range(10):
+        bed.clock.advance(1)
+        bed.turn()
+    answer = future.result(timeout=0)
+    bed.run_to_end()
+
+    assert while_unknown is False
+    match asked:
+        case "cancel":
+            assert isinstance(answer, Cancelled)
+            assert bed.value("SELECT status FROM trees WHERE ended_at > 0") == "cancelled"
+        case "cancel task":
+            assert answer == Cancelled(ended=1, ending=0)
+            assert list(bed.statuses(tree).values()) == ["completed", "cancelled"]
+        case "retry":
+            assert answer == Retried(again=2)
+            assert bed.listener.trees == {tree: "completed"}
+        case _:
+            assert answer == Retried(again=1)
+            assert bed.listener.trees == {tree: "failed"}
+    assert bed.value("SELECT count(*) FROM sweeps") == 0
+
+
+def test_a_request_that_is_our_fault_is_told_and_undone(
+    make_bed: Callable[..., Bed], make_spec: Callable[..., TaskSpec]
+) -> None:
+    bed = make_bed()
+    tree = bed.accept([make_spec(0)])
+
+    def break_off(grip: Grip) -> Cancelled:
+        cancel_tree(grip, tree)
+        raise ZeroDivisionError
+
+    future = bed.turns.steering.ask(break_off)
+    bed.turn()
+    bed.clock.advance(1)
+    bed.run_to_end()
+
+    assert isinstance(future.exception(timeout=0), ZeroDivisionError)
+    assert bed.listener.trees == {tree: "completed"}
+
+
+def test_who_asks_a_closed_store_is_told(
+    make_bed: Callable[..., Bed], make_spec: Callable[..., TaskSpec]
+) -> None:
+    bed = make_bed(small_tree=0, rows_a_turn=1)
+    tree = bed.accept([make_spec(i) for i in range(9)])
+    bed.run_to_end(lambda _: FAILED)
+    bed.listener.forget(tree)
+    steering = bed.turns.steering
+    begun = steering.ask(lambda grip: begin_retry_of_tree(grip, tree))
+    bed.turn()
+    waiting = steering.ask(lambda grip: cancel_tree(grip, tree))
+    nobody = steering.ask(lambda grip: cancel_tree(grip, tree))
+    nobody.cancel()
+    steering.close()
+    late = steering.ask(lambda grip: cancel_tree(grip, tree))
+    told = [isinstance(one.exception(timeout=0), StoreClosed) for one in (waiting, late)]
+    bed.crash()
+    bed.run_to_end()
+
+    assert told == [True, True]
+    assert begun.done()
+    assert bed.listener.trees == {tree: "completed"}
