@@ -70,7 +70,8 @@ class ToldOutcome:
     """How an attempt ended."""
 
     #: `interrupted`: a stop or a crash of the daemon cut it, and another attempt follows.
-    status: Literal["completed", "failed", "interrupted"]
+    #: `cancelled`: a person cancelled its task, whatever the attempt itself reported.
+    status: Literal["completed", "failed", "interrupted", "cancelled"]
     ended_at: datetime
     #: `{"code", "message", "cause", …}` as in the result file; None when it completed.
     error: Mapping[str, Any] | None = None

@@ -156,6 +156,11 @@ class Grip:
         ]
         return sorted(found, key=lambda entry: entry.task.id)
 
+    @property
+    def running_count(self) -> int:
+        """How many tasks are in progress, of all trees."""
+        return len(self.memory.running) - len(self.turn.taken)
+
     def cut(self, tree: OpenTree, running: Iterable[RunningTask]) -> None:
         """Have attempts ended after the commit, since their tasks are cancelled."""
         self.turn.cut.extend(_attempt(entry, tree) for entry in running)

@@ -67,7 +67,7 @@ def _set(grip: Grip, *, paused: bool) -> Paused:
         set_paused(grip.connection, paused=paused)
         grip.memory.paused = paused
         grip.turn.claimable.update((0, 1))
-    return Paused(changed=changed, running=len(grip.memory.running))
+    return Paused(changed=changed, running=grip.running_count)
 
 
 def pause_tree(grip: Grip, number: int) -> Paused:

@@ -13,7 +13,7 @@ from inboxd.events import FileRejected, FileTaken, TaskFailed, TreeEnded
 from inboxd.running.paths import remove_tree_directory_if_empty
 from inboxd.scheduling.turn import TurnListener
 from inboxd.store.outcomes import RequeuedTask
-from inboxd.task import TaskError, TaskStatus
+from inboxd.task import TaskError, TaskErrorCode, TaskStatus
 from inboxd.telling.progress_log import ProgressLog
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Teller(TurnListener):
             _log_attempt(level, attempt, end, error)
         if self._has_ends and self._plugins is not None:
             self._plugins.attempt_ended(attempt, end, tree)
-        if error is not None:
+        if error is not None and error.code is not TaskErrorCode.CANCELLED:
             self._tell(
                 TaskFailed(
                     tree_id=attempt.tree_id,
@@ -198,6 +198,8 @@ def _log_attempt(
     """Write the one line of an attempt with everything in it."""
     again = isinstance(end, RequeuedTask)
     outcome = "failed" if error else "interrupted" if again else "completed"
+    if error is not None and error.code is TaskErrorCode.CANCELLED:
+        outcome = "cancelled"
     facts: dict[str, object] = {
         "event": "attempt_ended",
         "tree": attempt.tree_id,

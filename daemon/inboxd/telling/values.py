@@ -85,7 +85,7 @@ def told_outcome(end: AttemptEnd | RequeuedTask, *, recorded_at: int) -> ToldOut
         end: what became of its task.
         recorded_at: microseconds since 1970, UTC.
     """
-    status: Literal["completed", "failed", "interrupted"] = "failed"
+    status: Literal["completed", "failed", "interrupted", "cancelled"] = "failed"
     retry_at: int | None = None
     ended_at = recorded_at
     if isinstance(end, RequeuedTask):
@@ -96,6 +96,8 @@ def told_outcome(end: AttemptEnd | RequeuedTask, *, recorded_at: int) -> ToldOut
         ended_at = end.ended_at
         if end.state is TaskState.COMPLETED:
             status = "completed"
+        elif end.state is TaskState.CANCELLED:
+            status = "cancelled"
     result = end.result
     return ToldOutcome(
         status=status,

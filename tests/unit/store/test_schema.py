@@ -172,3 +172,33 @@ def test_the_database_of_another_program_is_refused_and_left_as_it_is(engine: En
         tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
 
     assert tables == ["theirs"]
+
+
+def test_tasks_of_open_large_trees_leave_the_ready_index(engine: Engine) -> None:
+    upgrade(engine, "0003")
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        for tree, count, ended_at in ((1, 2_001, None), (2, 2_000, None), (3, 2_001, 9)):
+            run(
+                "INSERT INTO trees (id, public_id, first_task, task_count, received_at, open,"
+                " accepted_at, acceptance, ended_at) VALUES (?, ?, 1, ?, 0, 1, 5, ?, ?)",
+                (tree, str(tree), count, tree, ended_at),
+            )
+            for number, (state, due_at) in enumerate(((2, 5), (2, 7), (3, 9), (0, 0), (20, 5))):
+                run(
+                    "INSERT INTO tasks (id, tree, local_id, state, kind, priority, due_at,"
+                    " acceptance, flags, executor, unmet, undecided, attempt)"
+                    " VALUES (?, ?, ?, ?, 0, 2, ?, ?, 32, 'command', 0, 0, 0)",
+                    (tree * 10 + number, tree, str(number), state, due_at, tree),
+                )
+    migrate(engine)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT tree, state, due_at, flags FROM tasks").all()
+    found = {tree: [tuple(row)[1:] for row in rows if row[0] == tree] for tree in (1, 2, 3)}
+    as_it_was = [(2, 5, 32), (2, 7, 32), (3, 9, 32), (0, 0, 32), (20, 5, 32)]
+
+    assert found == {
+        1: [(1, 0, 288), (1, 7, 288), (3, 9, 288), (0, 0, 288), (20, 5, 32)],
+        2: as_it_was,
+        3: as_it_was,
+    }
