@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inboxd.api.label import TreeLabel
 from inboxd.api.problems import of_the_list
 from inboxd.api.references import references_among
+from inboxd.api.task import entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
 from inboxd.api.walk import walk
 from inboxd.array.invalid import InvalidTaskArray
@@ -104,10 +105,10 @@ def collect(session: Session, tree: TaskTreeNode | TaskTrees) -> Collected:
     roots = _roots(tree)
     above: dict[TaskEntry, TaskEntry | None] = {}
     for step in walk(roots):
-        entry = step.node.task._entry
+        entry = entry_of(step.node.task)
         if entry in above:
             raise ValueError(f"task {entry.id} stands in this tree twice, in two nodes")
-        above[entry] = None if step.parent is None else step.parent.task._entry
+        above[entry] = None if step.parent is None else entry_of(step.parent.task)
     _refuse_what_is_no_draft(session, above)
     entries = sorted(above, key=lambda entry: entry.order)
     documents: list[Mapping[str, Any]] = []

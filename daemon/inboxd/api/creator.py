@@ -200,7 +200,7 @@ def _refuse_several_roots(parents: Sequence[int | None], ids: Sequence[str]) -> 
     )
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """Return a mapping of whatever kind as a dict."""
     if isinstance(value, Mapping) and not isinstance(value, dict):
         return dict(cast("Mapping[object, object]", value))

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from inboxd.api.references import references_among
+from inboxd.api.task import entry_of
 from inboxd.api.walk import walk
 from inboxd.array.records import CheckedTask, Edge
 from inboxd.array.task_values import retry_policy
@@ -160,7 +161,7 @@ def array_of(roots: Sequence[TaskTreeNode]) -> list[dict[str, Any]]:
     """Return the documents of all tasks of a tree in its order (see `TaskTreeNode.to_array`)."""
     above: dict[TaskEntry, str | None] = {}
     for step in walk(roots):
-        above[step.node.task._entry] = None if step.parent is None else step.parent.task.id
+        above[entry_of(step.node.task)] = None if step.parent is None else step.parent.task.id
     entries = sorted(above, key=_place_in_tree)
     places = {entry.id: place for place, entry in enumerate(entries)}
     find = references_among(entries)
@@ -270,7 +271,8 @@ def _document(
 
 def _implied_executor(name: str, params: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Return who executes a task that has no `executor`."""
-    named: str | None = params.get("executor_id") or (other.get("schemas") or {}).get("method")
+    schemas: dict[str, Any] = other.get("schemas") or {}
+    named: str | None = params.get("executor_id") or schemas.get("method")
     return named or name
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inboxd.api.task import entry_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,7 +21,7 @@ def refreshed(tasks: Iterable[Task]) -> list[Task]:
     tasks = list(tasks)
     by_session: dict[Session, list[TaskEntry]] = {}
     for task in tasks:
-        entry = task._entry
+        entry = entry_of(task)
         if entry.place is not None:
             by_session.setdefault(entry.session, []).append(entry)
     for session, entries in by_session.items():

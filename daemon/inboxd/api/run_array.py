@@ -9,6 +9,7 @@ from inboxd.api.creator import TaskCreator
 from inboxd.api.manager import TaskManager
 from inboxd.api.reading import refreshed
 from inboxd.api.session import create_session
+from inboxd.api.task import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ def run_array(
             await TaskManager(session).distribute_task_tree(trees, strict_priority)
             # What is known now is what the handles show when the store is gone.
             for task in refreshed(trees.tasks()):
-                task._entry.details()
+                entry_of(task).details()
             return trees
 
     return asyncio.run(run())

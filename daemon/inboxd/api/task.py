@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inboxd.api.entry import TaskEntry
     from inboxd.task import TaskError
 
-__all__ = ["Task"]
+__all__ = ["Task", "entry_of"]
 
 _DEFAULT_PRIORITY = 2
 
@@ -218,6 +218,11 @@ class Task:
         view = self._entry.view()
         value: int | None = None if view is None else getattr(view, field)
         return None if value is None else from_micros(value)
+
+
+def entry_of(task: Task) -> TaskEntry:
+    """Return what all handles of this task share; for modules of the API alone."""
+    return task._entry  # pyright: ignore[reportPrivateUsage] - the one door
 
 
 def _copy(value: Any) -> Any:

@@ -27,7 +27,7 @@ class TaskTreeNode:
     looks at statuses reads the store once for all tasks. A node says in `repr` how its tasks are.
     """
 
-    __slots__ = ("__weakref__", "_parent", "children", "label", "task")
+    __slots__ = ("__weakref__", "children", "label", "parent", "task")
 
     def __init__(self, task: Task) -> None:
         """
@@ -42,7 +42,8 @@ class TaskTreeNode:
         self.children: list[TaskTreeNode] = []
         #: What the tree is called that this node is the root of.
         self.label: TreeLabel = NO_LABEL
-        self._parent: TaskTreeNode | None = None
+        #: The node that it was put below; None: it is a root.
+        self.parent: TaskTreeNode | None = None
 
     def add_child(self, child: TaskTreeNode) -> None:
         """
@@ -57,16 +58,16 @@ class TaskTreeNode:
         Raises:
             ValueError: it is below a node already, or it is this node or one above it.
         """
-        if child._parent is not None:
+        if child.parent is not None:
             raise ValueError(
-                f"the node of task {child.task.id} is below {child._parent.task.id} already"
+                f"the node of task {child.task.id} is below {child.parent.task.id} already"
             )
         if child is self or (child.children and child in _ancestors(self)):
             raise ValueError(
                 f"the node of task {child.task.id} cannot be below {self.task.id}:"
                 " it would be its own ancestor"
             )
-        child._parent = self
+        child.parent = self
         self.children.append(child)
 
     def tasks(self) -> Iterator[Task]:
@@ -217,13 +218,13 @@ def linked(nodes: Sequence[TaskTreeNode], parents: Sequence[int | None]) -> list
             roots.append(node)
         else:
             # Not `add_child`, which would look for a circle each time.
-            node._parent = nodes[parent]
-            node._parent.children.append(node)
+            node.parent = nodes[parent]
+            node.parent.children.append(node)
     return roots
 
 
 def _ancestors(node: TaskTreeNode) -> Iterator[TaskTreeNode]:
-    above = node._parent
+    above = node.parent
     while above is not None:
         yield above
-        above = above._parent
+        above = above.parent
