@@ -160,7 +160,12 @@ class Engine:
             hand_over=runner.run,
             end_attempts=lambda cut: runner.end([(one.task, one.number) for one in cut]),
         )
-        executors.on_added = scheduler.restore
+
+        def added(name: str) -> None:
+            runner.forget(name)
+            scheduler.restore(name)
+
+        executors.on_added = added
         runner.start()
         self._exit.callback(runner.stop)
         self._exit.callback(scheduler.stop)

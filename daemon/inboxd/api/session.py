@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
+import threading
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from inboxd.api.acceptance import accept
+from inboxd.api.awaiting import result_of
+from inboxd.api.checking import fits_the_plugins, fits_the_rules
 from inboxd.api.drafts import Drafts
 from inboxd.api.entry import Place, TaskEntry
-from inboxd.api.private_directory import make_private_directory, remove_directory
+from inboxd.api.lifetime import Lifetime, let_go
+from inboxd.api.private_directory import remove_directory
+from inboxd.api.session_catalog import SessionCatalog
+from inboxd.api.session_settings import private_settings, settings_of_store
 from inboxd.api.watch import Watch
-from inboxd.array.check import CheckedArray, RejectedArray
-from inboxd.array.document import check_document
-from inboxd.array.invalid import InvalidTaskArray
-from inboxd.array.limits import Limits
-from inboxd.config.load import settings_of_file
 from inboxd.engine import Engine
-from inboxd.errors import SessionClosed
+from inboxd.errors import Conflict, SessionClosed
 from inboxd.ids import new_id
 from inboxd.plugins.catalog import ExecutorCatalog
-from inboxd.plugins.importable import offer_registered
-from inboxd.plugins.tree_check import checked_by_plugins
+from inboxd.scheduling.mailbox import StoreClosed
 from inboxd.store.acceptance import TreeHeader
-from inboxd.store.engine import database_path
 from inboxd.store.read_edges import edges_of_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from inboxd.array.check import CheckedArray
     from inboxd.config.settings import Settings
     from inboxd.store.views import TaskDetails, TaskView
     from inboxd.task import EdgeOn
@@ -44,19 +44,21 @@ __all__ = ["Session", "create_session"]
 
 logger = logging.getLogger(__name__)
 
-#: What a caller of the API configures is the session's, not the daemon's own places.
-_NOT_OURS = ("INBOXD_STATE__", "INBOXD_STORE__", "INBOXD_INBOX__", "INBOXD_CONTROL__")
-
-#: What plugins are owed of the trees that ended is told within this, when a session is closed.
-_HOOK_SECONDS = 5.0
+# A library leaves it to the program where records go; without this, warnings would go to stderr.
+logging.getLogger("inboxd").addHandler(logging.NullHandler())
 
 
 class Session:
     """
     A store and what runs its tasks, in this process; made by `create_session`.
 
-    It is closed by `close`, by leaving a `with` block, or at the exit of the process; what runs
-    then is ended. Its methods are for the event loop or thread that made it, `close` for any.
+    It is closed by `close`, by leaving a `with` or `async with` block, when nobody has it any more,
+    or at the exit of the process; what runs then is ended.
+
+    Any number of trees run at once, of one session and of several, with the places of each session
+    shared by its trees. A session may be used by several threads, each with an event loop of its
+    own, and by several loops one after the other; one tree is for one of them at a time. A forked
+    child cannot use it (`SessionClosed`), and must make its own; what is spawned has none.
     """
 
     def __init__(self, settings: Settings, *, private: Path | None) -> None:
@@ -65,13 +67,14 @@ class Session:
             settings: all of them.
             private: the directory that is removed in the end; None: the store is kept.
         """
-        self._settings = settings
-        self._private = private
         self._watch = Watch()
         self._engine = Engine(
             settings, watch=self._watch, is_durable=private is None, owns_process=False
         )
-        self._is_closed = False
+        self._is_private = private is not None
+        self._lock = threading.Lock()
+        #: Drafts on their way into the store.
+        self._accepting: set[TaskEntry] = set()
         self.drafts = Drafts(self)
         self._engine.open()
         try:
@@ -81,26 +84,25 @@ class Session:
         except BaseException:
             self._engine.close()
             raise
-        #: In the process that made it only: a forked child has none of the threads.
-        self._owner = os.getpid()
-        self._at_exit = weakref.WeakMethod(self.close)
-        atexit.register(_close, self._at_exit)
+        self._lifetime = Lifetime(self._engine, self._watch, private=private)
+        # What is open at exit is closed by `lifetime`, whether or not a session is left.
+        weakref.finalize(self, let_go, self._lifetime).atexit = False
 
     # What the handles read ------------------------------------------------------------------------
 
     @property
     def is_closed(self) -> bool:
         """Whether it was closed: nothing is read or run any more."""
-        return self._is_closed
+        return self._lifetime.ended_by is not None
 
     @property
     def version(self) -> int:
         """A number that changes whenever the store does; the same once it is closed."""
-        return -2 if self._is_closed else self._engine.scheduler.turn_count
+        return -2 if self.is_closed else self._engine.scheduler.turn_count
 
     def read_task(self, place: Place) -> TaskView | None:
         """Return a task as the store has it now; None: it is not there, or the session closed."""
-        if self._is_closed:
+        if self.is_closed:
             return None
         tree = self._reader.tree_by_number(place.tree)
         if tree is None:
@@ -109,7 +111,7 @@ class Session:
 
     def refresh(self, entries: Sequence[TaskEntry]) -> None:
         """Read all of these that are in the store, whole pages at a time; none when closed."""
-        if self._is_closed:
+        if self.is_closed:
             return
         version = self.version
         by_tree: dict[int, dict[int, TaskEntry]] = {}
@@ -135,7 +137,7 @@ class Session:
 
     def read_details(self, view: TaskView) -> TaskDetails | None:
         """Return what lies beside the row of a task; None: the session is closed."""
-        return None if self._is_closed else self._reader.task_details(view)
+        return None if self.is_closed else self._reader.task_details(view)
 
     def parent_of(self, entry: TaskEntry) -> str | None:
         """Return the id of the parent of a task that is in the store."""
@@ -171,69 +173,109 @@ class Session:
 
         Raises:
             InvalidTaskArray: they break a rule; nothing of them is in the store.
+            Conflict: some are being accepted already.
+            SessionClosed: the session is closed, or was before the tree was in the store.
         """
         catalog = self.catalog()
 
         def check() -> CheckedArray:
-            checked = _fits_the_rules(documents, catalog)
+            checked = fits_the_rules(documents, catalog)
             # As an envelope would have said it: plugins look at it.
             checked.name, checked.user_id = name, user_id
             checked.other = msgspec.json.encode({"metadata": metadata}) if metadata else None
             checked.strict_priority = strict_priority
-            hooks = self._engine.plugins.hooks
-            return _accepted(checked_by_plugins(checked, hooks, file=None, owner=os.getuid()))
+            return fits_the_plugins(checked, self._engine.plugins.hooks)
 
-        checked = await asyncio.to_thread(catalog.watched, check)
-        header = TreeHeader(
-            public_id=new_id(),
-            task_count=checked.task_count,
-            received_at=self._engine.clock.now_micros(),
-            owner=os.getuid(),
-            name=checked.name,
-            user_id=checked.user_id,
-            other=checked.other,
-            strict_priority=strict_priority,
-        )
-        await accept(self._engine.scheduler, header, checked, clock=self._engine.clock)
-        tree = self._reader.tree(header.public_id)
-        assert tree is not None  # noqa: S101 - it was committed just now
-        for position, entry in enumerate(entries):
-            entry.place = Place(tree.id, tree.number, tree.first_task + position)
-        self.drafts.forget(entries)
-        return tree.id
+        with self._accepting_only(entries):
+            checked = await asyncio.to_thread(catalog.watched, check)
+            header = TreeHeader(
+                public_id=new_id(),
+                task_count=checked.task_count,
+                received_at=self._engine.clock.now_micros(),
+                owner=os.getuid(),
+                name=checked.name,
+                user_id=checked.user_id,
+                other=checked.other,
+                strict_priority=strict_priority,
+            )
+            try:
+                await accept(self._engine.scheduler, header, checked, clock=self._engine.clock)
+            except StoreClosed as error:
+                raise SessionClosed(
+                    "the session was closed before the tree was in the store"
+                ) from error
+            self.check_open()
+            tree = self._reader.tree(header.public_id)
+            assert tree is not None  # noqa: S101 - it was committed just now
+            for position, entry in enumerate(entries):
+                entry.place = Place(tree.id, tree.number, tree.first_task + position)
+            self.drafts.forget(entries)
+            return tree.id
+
+    @contextmanager
+    def _accepting_only(self, entries: Sequence[TaskEntry]) -> Generator[None]:
+        """Keep others from accepting these drafts meanwhile, in another thread or coroutine."""
+        with self._lock:
+            if any(not entry.is_draft or entry in self._accepting for entry in entries):
+                raise Conflict("this tree is being distributed already")
+            self._accepting.update(entries)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._accepting.difference_update(entries)
 
     def catalog(self) -> ExecutorCatalog:
         """Return the executors as they are now, those that `@executor` made among them."""
-        offer_registered(self._engine.executors)
-        return ExecutorCatalog(self._engine.executors, checks=self._engine.executors.checks())
+        self.check_open()
+        return SessionCatalog(self._engine.executors)
 
     async def end_of(self, tree_id: str) -> str:
-        """Wait until a tree has ended; return its status."""
+        """
+        Wait until a tree has ended; return its status.
+
+        Raises:
+            SessionClosed: the session was closed, now or while the tree ran.
+        """
+        self.check_open()
         future = self._watch.end_of(tree_id)
         tree = self._reader.tree(tree_id)
         if tree is not None and tree.ended_at is not None:
             future.cancel()
             return tree.status.value
-        return await asyncio.wrap_future(future)
+        return await result_of(future)
 
     # The end -------------------------------------------------------------------------------------
 
+    def check_open(self) -> None:
+        """
+        Make sure that the session can be used.
+
+        Raises:
+            SessionClosed: it is closed, or this process was forked from the one that has it.
+        """
+        self._lifetime.check()
+
     def close(self) -> None:
-        """End what runs, and let the store go; may be called twice, and from any thread."""
-        if self._is_closed or os.getpid() != self._owner:
-            return
-        if len(self.drafts) and self._private is None:
-            logger.warning("closed with %d drafts that were never distributed", len(self.drafts))
-        engine = self._engine
-        engine.cut()
-        engine.drain(0.0)
-        engine.hook_thread.finish(_HOOK_SECONDS)
-        self._is_closed = True
-        engine.close()
-        self._watch.close(SessionClosed("the session was closed while its tree ran"))
-        atexit.unregister(_close)
-        if self._private is not None:
-            remove_directory(self._private)
+        """
+        End what runs, and let the store go; return when all is over.
+
+        It may be called again, and from any thread. What runs has `drain_timeout` to end by itself
+        (0 s unless that is set), then `grace` between SIGTERM and SIGKILL; attempts that are cut
+        so count as never made, and their tasks are pending again in a store that is kept. Whoever
+        waits for a tree gets `SessionClosed`. Drafts that were never distributed are gone.
+        """
+        if not self.is_closed and not self._is_private and (count := len(self.drafts)):
+            logger.warning(
+                "the session is closed with %d drafts that were never distributed",
+                count,
+                extra={"event": "drafts_dropped"},
+            )
+        self._lifetime.close()
+
+    async def aclose(self) -> None:
+        """Close it as `close` does, while the event loop goes on."""
+        await asyncio.to_thread(self.close)
 
     def __enter__(self) -> Session:
         return self
@@ -246,61 +288,85 @@ class Session:
     ) -> None:
         self.close()
 
+    async def __aenter__(self) -> Session:
+        return self
 
-def create_session(url: str | None = None, **settings: object) -> Session:
-    """Open a session."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
-    private = None
-    if url is None:
-        private = state = make_private_directory()
-        url = f"sqlite:///{state / 'inboxd.db'}"
-    else:
-        database = database_path(url)
-        state = database.with_name(f"{database.name}.state")
-    overrides = {
-        "state.path": str(state),
-        "store.url": url,
-        "inbox.path": str(state / "inbox"),
-        **{f"run.{name}": str(value) for name, value in settings.items()},
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def create_session(
+    url: str | None = None,
+    *,
+    places: int | None = None,
+    async_places: int | None = None,
+    grace: float | str | None = None,
+    default_timeout: float | str | None = None,
+    max_output_bytes: int | str | None = None,
+    max_result_bytes: int | str | None = None,
+    environment: Iterable[str] | None = None,
+    drain_timeout: float | str | None = None,
+    max_interruptions: int | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Session:
+    """
+    Open a store, and start what runs its tasks in this process.
+
+    A setting that is not given comes from the environment (`INBOXD_RUN__PLACES`,
+    `INBOXD_EXECUTORS__NAME__KEY`), else it has the daemon's default, but for `drain_timeout`. No
+    configuration file is read, and what is about the daemon's own places (`INBOXD_STATE__PATH`,
+    `INBOXD_STORE__URL`, `INBOXD_INBOX__…`) does not count.
+
+    Args:
+        url: None: a private store, removed when the session is closed, at the latest at the exit
+            of the process (after a `kill -9`, by the next session of the same user).
+            `sqlite:///x.db`: a file that is kept, made where there is none, relative to the current
+            directory; beside it are `x.db.lock` and the directory `x.db.state`. What an earlier
+            process left unfinished in it does not run until its tree is retried.
+        places: how many commands, threads and worker processes run at once.
+        async_places: how many executors on the event loop run at once.
+        grace: between SIGTERM and SIGKILL; seconds, or a text such as `"90s"`, as all durations.
+        default_timeout: of attempts whose task has no `timeout`; `"none"`: no limit.
+        max_output_bytes: what is kept of the output of an attempt; bytes, or a text: `"16MiB"`.
+        max_result_bytes: the largest result of a task; likewise.
+        environment: names of variables (`LANG`), or `NAME=value`, that commands get besides.
+        drain_timeout: how long `close` lets what runs go on; 0 s when nobody says.
+        max_interruptions: how often an attempt that a crash cut is made again.
+        settings: others, by `section.key` (`"notify.argv"`), `executors.NAME.key` or
+            `plugins.NAME.key`, with the values that a configuration file would give.
+
+    Raises:
+        ConfigurationError: the URL or a setting is unknown or cannot be used; `problems` has one
+            sentence for each.
+        StoreInUse: another process, or another session of this one, has the store.
+        StoreError: the store cannot be used as it is.
+    """
+    keywords: dict[str, object] = {
+        "places": places,
+        "async_places": async_places,
+        "grace": grace,
+        "default_timeout": default_timeout,
+        "max_output_bytes": max_output_bytes,
+        "max_result_bytes": max_result_bytes,
+        "environment": None if environment is None else _listed(environment),
+        "drain_timeout": drain_timeout,
+        "max_interruptions": max_interruptions,
     }
+    if url is not None:
+        return Session(settings_of_store(url, keywords, settings), private=None)
+    all_settings, directory = private_settings(keywords, settings)
     try:
-        return Session(
-            settings_of_file(None, overrides=overrides, environ=environ, cwd=state.parent),
-            private=private,
-        )
+        return Session(all_settings, private=directory)
     except BaseException:
-        if private is not None:
-            remove_directory(private)
+        remove_directory(directory)
         raise
 
 
-def _close(method: weakref.WeakMethod[Any]) -> None:
-    close = method()
-    if close is not None:
-        close()
-
-
-def _fits_the_rules(
-    documents: Sequence[Mapping[str, Any]], catalog: ExecutorCatalog
-) -> CheckedArray:
-    limits = Limits()
-    return _accepted(
-        check_document(
-            list(documents),
-            # There is no file, whose size would bound the values: the limits do.
-            size=limits.max_bytes,
-            limits=limits,
-            catalog=catalog,
-            positions=_nowhere,
-        )
-    )
-
-
-def _accepted(found: CheckedArray | RejectedArray) -> CheckedArray:
-    if isinstance(found, CheckedArray):
-        return found
-    raise InvalidTaskArray(found.problems, has_more=found.has_more)
-
-
-def _nowhere(path: object, *, at_key: bool) -> None:
-    """A value that was never in a file has no place in one."""
+def _listed(values: Iterable[str]) -> object:
+    """Return a list; of a single text itself, which the check refuses or takes apart."""
+    return values if isinstance(values, str) else list(values)

@@ -78,7 +78,12 @@ def load_settings(
 
 
 def settings_of_file(
-    main: Path | None, *, overrides: Mapping[str, str], environ: Mapping[str, str], cwd: Path
+    main: Path | None,
+    *,
+    overrides: Mapping[str, str],
+    environ: Mapping[str, str],
+    cwd: Path,
+    given: tuple[Layer, list[str]] | None = None,
 ) -> Settings:
     """
     Return the settings that this file and its `conf.d` give, where they exist.
@@ -88,6 +93,7 @@ def settings_of_file(
         overrides: what flags say, text by `section.key`.
         environ: the environment.
         cwd: where relative paths of flags and variables start.
+        given: what a program says by `given_layer`; over the environment, under the flags.
 
     Raises:
         ConfigurationError: with one sentence for each thing that is wrong.
@@ -101,10 +107,12 @@ def settings_of_file(
     of_files = merged(layers)
     of_environment, new_problems = environment_layer(environ, cwd=cwd, files=of_files)
     found += new_problems
+    of_program, new_problems = given or (Layer(), [])
+    found += new_problems
     of_flags, new_problems = overrides_layer(overrides, cwd=cwd)
     found += new_problems
     settings = _settings_of(
-        merged([of_files, of_environment, of_flags]), environ=environ, problems=found
+        merged([of_files, of_environment, of_program, of_flags]), environ=environ, problems=found
     )
     if settings is None or found:
         raise ConfigurationError(found)

@@ -78,6 +78,15 @@ class ExecutorCatalog:
             if isinstance(executor, FindsCode):
                 self._code_finders[name] = self._checks.guarded(name, executor, "code_places")
 
+    def replace(self, name: str, executor: Executor) -> None:
+        """Know an executor under a name, in place of another of that name."""
+        for known in (
+            self._schemas, self._own_checks, self._params_checks, self._code_inputs,
+            self._code_finders,
+        ):  # fmt: skip
+            known.pop(name, None)
+        self._add({name: executor})
+
     def watched(self, function: Callable[[], T]) -> T:
         """
         Return what a check with this catalog gives; no executor's own check holds it up.

@@ -10,37 +10,26 @@ from inboxd.errors import PluginError
 from inboxd.names import escaped
 from inboxd.plugins.loaded import ExecutorOrigin
 from inboxd.plugins.protocol import Isolation
-from inboxd.plugins.registered import registered_executors
 
 if TYPE_CHECKING:
     from inboxd.plugins.live_executors import LiveExecutors
     from inboxd.plugins.protocol import Executor
 
-__all__ = ["importable_value", "offer_registered"]
+__all__ = ["importable_value", "offer_own"]
 
 
-def offer_registered(executors: LiveExecutors) -> None:
+def offer_own(executors: LiveExecutors, executor: Executor) -> None:
     """
-    Add the executors that `@executor` made in this process, as they are now.
-
-    One that a worker process could not import is left out: trees that name it are refused, and
-    told why.
+    Add an executor that `@executor` made in this process, in place of another of its name.
 
     Raises:
-        PluginError: one cannot be used, and would stand in place of another that can.
+        PluginError: it cannot be used; the text says why.
     """
-    for name, executor in registered_executors().items():
-        value = f"{type(executor).__module__}:{name}"
-        if executor.isolation == Isolation.PROCESS:
-            try:
-                value = importable_value(executor)
-            except PluginError as error:
-                if name in executors:
-                    raise
-                executors.leave_out(name, str(error))
-                continue
-        origin = ExecutorOrigin(group="", name=name, value=value, distribution="this process")
-        executors.offer(name, executor, origin)
+    value = f"{type(executor).__module__}:{executor.name}"
+    if executor.isolation == Isolation.PROCESS:
+        value = importable_value(executor)
+    origin = ExecutorOrigin(group="", name=executor.name, value=value, distribution="this process")
+    executors.offer(executor.name, executor, origin)
 
 
 def importable_value(executor: Executor) -> str:

@@ -89,21 +89,19 @@ class LiveExecutors(Mapping[str, "Executor"]):
         """Return why an executor that some plugin offers is not there; None: nobody offers it."""
         return self._missing.get(name)
 
-    def leave_out(self, name: str, reason: str) -> None:
-        """Say why an executor of this process is not offered under a name."""
-        self._missing[name] = reason
-
     def offer(self, name: str, executor: Executor, origin: ExecutorOrigin) -> None:
         """
         Have an executor of this process under a name, in place of an earlier one if need be.
 
         Raises:
-            PluginError: the name is one of inboxd's own executors, or the configuration switched
-                it off, or refuses it.
+            PluginError: it is no executor, its name is one of inboxd's own, or the configuration
+                switched it off, or refuses it.
         """
         with self._lock:
             if self.by_name.get(name) is executor:
                 return
+            if problem := executor_problem(executor, giver="@executor"):
+                raise PluginError(problem)
             before = self.origins.get(name)
             if before is not None and before.distribution == _OURS:
                 raise PluginError(f'executor "{name}" is inboxd\'s own; give yours another name')

@@ -132,6 +132,10 @@ class FillingAttempts:
         if self._thread is None:
             self._cut_queue()
 
+    def forget(self, executor: str) -> None:
+        """Ask anew what an executor takes when it is next needed; from any thread."""
+        self._catalogs.pop(executor, None)
+
     def end(self, asked: Collection[AttemptKey]) -> None:
         """Report those of some attempts that are here as cut; from any thread, at once."""
         with self._changed:
@@ -228,9 +232,10 @@ class FillingAttempts:
         if self._reader is None or self._results is None:
             return raised(StoreError("there is no store here to read results from"))
         try:
-            if attempt.executor not in self._catalogs:
-                self._catalogs[attempt.executor] = self._catalog_of(attempt.executor)
-            return prepare(attempt, self._reader, self._results, self._catalogs[attempt.executor])
+            catalog = self._catalogs.get(attempt.executor)
+            if catalog is None:
+                catalog = self._catalogs[attempt.executor] = self._catalog_of(attempt.executor)
+            return prepare(attempt, self._reader, self._results, catalog)
         except Exception as error:  # the outer door of one attempt
             logger.warning(
                 "inputs are not filled in",

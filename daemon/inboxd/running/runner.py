@@ -281,6 +281,12 @@ class Runner:
         isolation = self._isolations[name] = str(executor.isolation)
         return isolation
 
+    def forget(self, name: str) -> None:
+        """Take note that a name stands for another executor now; from any thread."""
+        self._isolations.pop(name, None)
+        self._filling.forget(name)
+        self._workers.forget(name)
+
     def end(self, attempts: Iterable[AttemptKey]) -> None:
         """
         End some of the attempts that were handed over; returns at once and raises nothing.

@@ -80,6 +80,8 @@ class WorkerThread(threading.Thread):
         self.queue: SimpleQueue[tuple[Attempt, float | None] | None] = SimpleQueue()
         #: Of the worker, or of the one that is about to be started; the pool's.
         self.executor: str | None = None
+        #: Executors that are others by now than those of the same names which its worker may have.
+        self.forgotten: set[str] = set()
         self._pool = pool
         self._around = surroundings
         self._worker: RunningWorker | None = None
@@ -132,7 +134,9 @@ class WorkerThread(threading.Thread):
         )
         worker = self._worker
         if worker is not None and (
-            worker.executor != attempt.executor or not worker.begin(attempt, files, limit)
+            worker.executor != attempt.executor
+            or attempt.executor in self.forgotten
+            or not worker.begin(attempt, files, limit)
         ):
             self._let_go()
             worker = None
@@ -153,6 +157,7 @@ class WorkerThread(threading.Thread):
     ) -> RunningWorker | Failed:
         """Start a worker for the attempt, and have it watched."""
         around = self._around
+        self.forgotten.discard(attempt.executor)
         source = around.source_of(attempt.executor)
         if source is None:
             return failed_to_start(

@@ -126,6 +126,12 @@ class WorkerAttempts:
         for attempt in ended:
             self.say(attempt, CUT)
 
+    def forget(self, executor: str) -> None:
+        """Let no worker that has an executor now run another attempt of it; from any thread."""
+        with self._lock:
+            for thread in self._threads:
+                thread.forgotten.add(executor)
+
     def cut(self) -> None:
         """End all workers; the attempts in them are reported when nothing of them is left."""
         with self._lock:
