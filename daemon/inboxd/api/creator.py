@@ -200,11 +200,10 @@ def _refuse_several_roots(parents: Sequence[int | None], ids: Sequence[str]) -> 
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return a mapping of whatever kind as a dict."""
-    if isinstance(value, Mapping) and not isinstance(value, dict):
-        return dict(cast("Mapping[object, object]", value))
-    return value
+    it: Any = value
+    return dict(it) if isinstance(value, Mapping) and not isinstance(value, dict) else it
 
 
 def _copied(metadata: object) -> dict[str, Any]:
