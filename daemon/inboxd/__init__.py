@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inboxd.array.problem import Problem, ProblemCode
     from inboxd.errors import (
         AmbiguousTask,
+        ConfigurationError,
         Conflict,
         InboxdError,
         InvalidInputs,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         NotFound,
         RetryLater,
         SessionClosed,
+        StoreError,
         StoreInUse,
     )
     from inboxd.plugins.candidate import CandidateTask, CandidateTree
@@ -52,6 +54,7 @@ __all__ = [
     "CandidateTask",
     "CandidateTree",
     "CommandLine",
+    "ConfigurationError",
     "Conflict",
     "Executor",
     "HasPositions",
@@ -69,6 +72,7 @@ __all__ = [
     "RetryLater",
     "Session",
     "SessionClosed",
+    "StoreError",
     "StoreInUse",
     "Task",
     "TaskContext",
@@ -96,6 +100,7 @@ _MODULES = {
     "CandidateTask": "inboxd.plugins.candidate",
     "CandidateTree": "inboxd.plugins.candidate",
     "CommandLine": "inboxd.plugins.protocol",
+    "ConfigurationError": "inboxd.errors",
     "Conflict": "inboxd.errors",
     "Executor": "inboxd.plugins.protocol",
     "HasPositions": "inboxd.plugins.protocol",
@@ -113,6 +118,7 @@ _MODULES = {
     "RetryLater": "inboxd.errors",
     "Session": "inboxd.api.session",
     "SessionClosed": "inboxd.errors",
+    "StoreError": "inboxd.errors",
     "StoreInUse": "inboxd.errors",
     "Task": "inboxd.api.task",
     "TaskContext": "inboxd.plugins.protocol",

@@ -11,6 +11,7 @@ import atexit
 import ctypes
 import logging
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +57,7 @@ class Lifetime:
         self.ended_by: str | None = None
         self._is_over = False
         _open.add(self)
+        _close_at_exit_of_child()
 
     @property
     def is_over(self) -> bool:
@@ -132,6 +134,15 @@ def _close_all() -> None:
             lifetime.close()
         except Exception:  # the others are closed all the same
             logger.exception("a session could not be closed", extra={"event": "session_error"})
+
+
+def _close_at_exit_of_child() -> None:
+    """Have all closed at the end of a child of multiprocessing, which calls nothing of atexit."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:
+        from multiprocessing import util
+
+        util.Finalize(None, _close_all, exitpriority=0)
 
 
 def _leave_all_to_parent() -> None:
