@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from inboxd.errors import AmbiguousReference, NotFound, StoreError
 from inboxd.names import did_you_mean, escaped
-from inboxd.store import find, read_tasks, read_trees
+from inboxd.store import find, read_tasks, read_trees, steering
 from inboxd.store.engine import database_path, open_reader
 from inboxd.store.reasons import NAMED_EDGES, task_reason
 from inboxd.store.tables import APPLICATION_ID, TaskState
@@ -236,7 +236,12 @@ class StoreReader:
             now: microseconds since 1970, UTC.
         """
         reasons: dict[int, str | None] = {}
+        if not tasks:
+            return reasons
         with self.transaction() as connection:
+            marks = steering.tree_marks(connection, tasks[0].tree)
+            is_all_paused = steering.is_paused(connection)
+            cancelling = steering.cancelled_in_progress(connection)
             for task in tasks:
                 undecided = (
                     read_tasks.edges_to(
@@ -245,7 +250,14 @@ class StoreReader:
                     if task.state is TaskState.BLOCKED
                     else ()
                 )
-                reasons[task.number] = task_reason(task, now=now, undecided=undecided)
+                reasons[task.number] = task_reason(
+                    task,
+                    now=now,
+                    undecided=undecided,
+                    marks=marks,
+                    is_cancelling=task.number in cancelling,
+                    is_all_paused=is_all_paused,
+                )
         return reasons
 
     def task_reason(self, tree: TreeView, task: TaskView, *, now: int) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from inboxd.clock import rfc3339_micros
 from inboxd.names import escaped
-from inboxd.store.tables import TaskState
+from inboxd.store.tables import TaskState, TreeMark
 from inboxd.task import EdgeOn, TaskErrorCode
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def task_reason(
     now: int,
     undecided: Sequence[EdgeView] = (),
     cause: TaskError | None = None,
+    marks: int = 0,
+    is_cancelling: bool = False,
+    is_all_paused: bool = False,
 ) -> str | None:
     """
     Return why the task is pending, failed, was cancelled or skipped; None where nothing is to say.
@@ -42,19 +45,28 @@ def task_reason(
         undecided: for a blocked task, the first `NAMED_EDGES` + 1 or more of its edges to tasks
             that have not ended.
         cause: for a skipped task, the error of the task where it began, where it is known.
+        marks: its tree's (`TreeMark`).
+        is_cancelling: a person cancelled it while it was in progress.
+        is_all_paused: a person paused everything.
 
     Returns:
         One line, safe to show.
     """
+    if task.state < TaskState.IN_PROGRESS and marks:
+        return _held_back(marks)
     match task.state:
         case TaskState.BLOCKED:
             return _waits_for(task, undecided)
         case TaskState.PARKED | TaskState.READY | TaskState.WAITING:
+            if is_all_paused:
+                return "everything is paused"
             if task.due_at > now:
                 return _due(task, now)
             return "ready, by strict_priority" if task.strict else "ready"
         case TaskState.WITHOUT_EXECUTOR:
             return f'nobody offers the executor "{escaped(task.executor)}"'
+        case TaskState.IN_PROGRESS if is_cancelling or marks & TreeMark.CANCELLED:
+            return "is being cancelled"
         case TaskState.IN_PROGRESS:
             return _attempt(task)
         case TaskState.COMPLETED:
@@ -64,6 +76,16 @@ def task_reason(
             return _error(task.error, allowed if task.allow_failure else "")
         case TaskState.SKIPPED:
             return _skipped(task.error, cause)
+
+
+def _held_back(marks: int) -> str:
+    if marks & TreeMark.CANCELLED:
+        return "is being cancelled with its tree"
+    if marks & TreeMark.RETRIED:
+        return "its tree is being made ready to run again"
+    if marks & TreeMark.LEFT_OVER:
+        return "left over by an earlier process, until a person retries its tree"
+    return "its tree is paused"
 
 
 def duration_text(microseconds: int) -> str:

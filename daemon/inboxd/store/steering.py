@@ -39,6 +39,7 @@ __all__ = [
     "set_priorities",
     "set_tree_priority",
     "tree_ended_at",
+    "tree_marks",
 ]
 
 
@@ -69,6 +70,12 @@ def tree_ended_at(connection: Connection, tree: int) -> int | None:
     """Return when a tree ended (microseconds since 1970, UTC); None: it has not."""
     row = fetch_one(connection, "SELECT ended_at FROM trees WHERE id = ?", (tree,))
     return None if row is None else row[0]
+
+
+def tree_marks(connection: Connection, tree: int) -> int:
+    """Return the marks (`TreeMark`) of a tree; 0: none, or no such tree."""
+    row = fetch_one(connection, "SELECT marks FROM trees WHERE id = ?", (tree,))
+    return 0 if row is None else row[0]
 
 
 def set_marks(connection: Connection, tree: int, marks: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from inboxd.errors import AmbiguousReference, NotFound, StoreError
 from inboxd.store.reader import NoStore, StoreReader
-from inboxd.store.tables import TaskFlag, TaskState
+from inboxd.store.tables import TaskFlag, TaskState, TreeMark
 from inboxd.task import EdgeOn, TaskErrorCode, TaskStatus
 
 from .build_store import NOON, StoreBuilder, TaskRow
@@ -366,3 +366,24 @@ def test_closing_twice_is_allowed(store: StoreBuilder) -> None:
     reader.close()
 
     reader.close()
+
+
+def test_a_task_that_a_person_holds_back_says_so(store: StoreBuilder) -> None:
+    tree_id = store.add_tree(
+        [
+            TaskRow(id="a", state=TaskState.PARKED),
+            TaskRow(id="b", state=TaskState.IN_PROGRESS, flags=TaskFlag.CANCEL_REQUESTED),
+        ],
+        marks=TreeMark.PAUSED,
+    )
+    other_id = store.add_tree([TaskRow(id="a", state=TaskState.READY)])
+    store.execute("INSERT INTO meta (key, value) VALUES ('paused', 1)")
+    with StoreReader(store.url) as reader:
+        found: list[str | None] = []
+        for one in (tree_id, other_id):
+            tree = reader.tree(one)
+            assert tree is not None
+            page = list(reader.tree_tasks(tree))
+            found += reader.task_reasons(page, now=NOON).values()
+
+    assert found == ["its tree is paused", "is being cancelled", "everything is paused"]

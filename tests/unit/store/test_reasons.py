@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inboxd.store.reasons import duration_text, task_reason
-from inboxd.store.tables import STATUS_OF_STATE, TaskState
+from inboxd.store.tables import STATUS_OF_STATE, TaskState, TreeMark
 from inboxd.store.views import EdgeView, TaskView
 from inboxd.task import EdgeOn, RetryPolicy, TaskError, TaskErrorCode, TaskStatus
 
@@ -39,6 +39,39 @@ def error(code: TaskErrorCode, message: str, cause: str | None = None) -> TaskEr
 
 PENDING, IN_PROGRESS = TaskStatus.PENDING, TaskStatus.IN_PROGRESS
 FAILURE = error(TaskErrorCode.EXIT_STATUS, "exit status 7")
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "expected"),
+    [
+        (TaskState.READY, {"marks": TreeMark.PAUSED}, "its tree is paused"),
+        (TaskState.BLOCKED, {"marks": TreeMark.PAUSED}, "its tree is paused"),
+        (
+            TaskState.PARKED,
+            {"marks": TreeMark.LEFT_OVER | TreeMark.PAUSED},
+            "left over by an earlier process, until a person retries its tree",
+        ),
+        (
+            TaskState.PARKED,
+            {"marks": TreeMark.RETRIED | TreeMark.PAUSED},
+            "its tree is being made ready to run again",
+        ),
+        (
+            TaskState.WAITING,
+            {"marks": TreeMark.CANCELLED | TreeMark.PAUSED},
+            "is being cancelled with its tree",
+        ),
+        (TaskState.IN_PROGRESS, {"marks": TreeMark.CANCELLED}, "is being cancelled"),
+        (TaskState.IN_PROGRESS, {"is_cancelling": True}, "is being cancelled"),
+        (TaskState.IN_PROGRESS, {"marks": TreeMark.PAUSED}, None),
+        (TaskState.READY, {"is_all_paused": True}, "everything is paused"),
+        (TaskState.COMPLETED, {"marks": TreeMark.PAUSED, "is_all_paused": True}, None),
+    ],
+)
+def test_what_a_person_holds_back_says_so(
+    state: TaskState, held: dict[str, Any], expected: str | None
+) -> None:
+    assert task_reason(task(state, attempts=1), now=NOON, **held) == expected
 
 
 @pytest.mark.parametrize(
