@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from inboxd.running.attempt import Attempt
+    from inboxd.task import Outcome
 
 __all__ = ["AskedEnds", "AttemptKey"]
 
@@ -32,9 +33,7 @@ class AskedEnds:
 
     def begin(self, attempts: Iterable[Attempt]) -> None:
         """Know attempts that are handed over; before anything else is done with them."""
-        here = self._here
-        for attempt in attempts:
-            here[attempt.task] = attempt.number
+        self._here.update([(attempt.task, attempt.number) for attempt in attempts])
 
     def ask(self, attempts: Iterable[AttemptKey]) -> frozenset[AttemptKey]:
         """Ask for the end of attempts; return those that are not over."""
@@ -45,15 +44,24 @@ class AskedEnds:
         self._asked -= asked - here
         return here
 
+    def __bool__(self) -> bool:
+        """Whether any is to end."""
+        return bool(self._asked)
+
     def has(self, attempt: Attempt) -> bool:
         """Return whether an attempt is to end."""
         return bool(self._asked) and (attempt.task, attempt.number) in self._asked
 
-    def forget(self, attempts: Iterable[Attempt]) -> None:
-        """Forget attempts that ended; before anybody hears of that, and so begins the next."""
+    def forget(self, ended: Sequence[tuple[Attempt, Outcome, int]]) -> None:
+        """
+        Forget attempts that ended; before anybody hears of that, and so begins the next.
+
+        Args:
+            ended: as it is reported; each attempt once.
+        """
         here = self._here
-        for attempt in attempts:
-            if here.get(attempt.task) == attempt.number:
-                del here[attempt.task]
-            if self._asked:
+        for attempt, _, _ in ended:
+            here.pop(attempt.task, None)
+        if self._asked:
+            for attempt, _, _ in ended:
                 self._asked.discard((attempt.task, attempt.number))

@@ -119,7 +119,7 @@ def ending_error(end: CommandEnd) -> TaskError:
     if end.status is None:
         return TaskError(
             code=TaskErrorCode.EXCEPTION,
-            message="its exit status is lost: something else in the daemon waited for it",
+            message="its exit status is lost: something else in our process waited for it",
         )
     last_lines = _last_lines(end.stderr)
     ending = f": {last_lines}" if last_lines else ""

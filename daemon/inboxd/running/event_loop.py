@@ -144,8 +144,8 @@ class LoopAttempts:
         try:
             is_empty = winding_up.result(2 * self._grace_seconds + WIND_UP_SECONDS)
         except TimeoutError:
-            # An executor blocks the thread, which ends when that returns, or with the process.
-            logger.exception("event loop does not stop", extra={"event": "loop_stuck"})
+            # The thread ends when that returns, or with the process; our traceback says nothing.
+            logger.error("an executor blocks the event loop", extra={"event": "loop_stuck"})  # noqa: TRY400
             self._loop = None
             loop.call_soon_threadsafe(loop.stop)
         else:
@@ -174,14 +174,14 @@ class LoopAttempts:
     def _drain(self) -> None:
         """Begin what is there when called; what comes in the meantime is the next call's."""
         self._drain_is_due = False
-        executors, now_micros = self._executors, self._clock.now_micros
+        executors, ends, now_micros = self._executors, self._ends, self._clock.now_micros
         report_at = self._clock.monotonic() + _REPORT_SECONDS
         for _ in range(len(self._batches)):
             for attempt, limit in self._batches.popleft():
                 if len(self._outcomes) >= _REPORT_ATTEMPTS and self._clock.monotonic() > report_at:
                     self._flush()
                     report_at = self._clock.monotonic() + _REPORT_SECONDS
-                if self._is_cut or self._ends.has(attempt):
+                if self._is_cut or (ends and ends.has(attempt)):
                     self._outcomes.append((attempt, CUT, now_micros()))
                     continue
                 if self._overstaying and attempt.task in self._overstaying:

@@ -44,7 +44,7 @@ _NEW_SECONDS = 0.1
 #: What tells nothing at this age tells nothing later: it only loses what would tell.
 _SETTLED_SECONDS = 1.0
 #: So many that were ended are kept in mind until they are waited for, at most.
-_MOST_ENDED = 1000
+_MOST_ENDED = 10_000
 
 
 _NOBODY: Final = (-1, None)
@@ -137,11 +137,9 @@ class Orphans:
         whose a zombie is.
         """
         self._ended.update((one.pid, (one.started, owner)) for one in ended)
-        if len(self._ended) > _MOST_ENDED:
-            for pid, (started, _) in list(self._ended.items()):
-                facts = process_facts(pid)
-                if facts is None or facts.started != started:
-                    del self._ended[pid]
+        # The oldest go: nothing is looked up, since what forks fast must be killed soon.
+        while len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
 
     def __bool__(self) -> bool:
         return bool(self._orphans)

@@ -354,5 +354,5 @@ class Runner:
 
     def _on_outcomes(self, ended: Sequence[tuple[Attempt, Outcome, int]]) -> None:
         self._board.forget(attempt for attempt, _, _ in ended)
-        self._ends.forget(attempt for attempt, _, _ in ended)
+        self._ends.forget(ended)
         self._report(ended)

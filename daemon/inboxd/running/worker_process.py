@@ -300,7 +300,7 @@ def _died(status: int | None) -> Failed:
     """Return the outcome of an attempt whose worker ended by itself."""
     if status is None:
         return _exception(
-            "its worker process ended, and how is lost: something else in the daemon waited for it"
+            "its worker process ended, and how is lost: something else in our process waited for it"
         )
     if status >= 0:
         return Failed(

@@ -242,15 +242,15 @@ class TestAsking:
 
     def test_what_ended_is_forgotten(self, ended: AskedEnds) -> None:
         ended.ask([(1001, 1)])
-        ended.forget([attempt(position=1)])
+        ended.forget([(attempt(position=1), CUT, 0)])
 
         assert not ended.has(attempt(position=1))
         assert ended.ask([(1001, 1)]) == set()
 
     def test_the_next_attempt_is_another(self, ended: AskedEnds) -> None:
         ended.ask([(1001, 1)])
+        ended.forget([(attempt(position=1), CUT, 0)])
         ended.begin([attempt(position=1, number=2)])
-        ended.forget([attempt(position=1)])
 
         assert not ended.has(attempt(position=1, number=2))
         assert ended.ask([(1001, 2)]) == {(1001, 2)}
