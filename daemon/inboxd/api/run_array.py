@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from inboxd.api.creator import TaskCreator
 from inboxd.api.manager import TaskManager
@@ -12,11 +12,27 @@ from inboxd.api.session import create_session
 from inboxd.api.task import entry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Unpack
 
     from inboxd.api.tree import TaskTrees
 
-__all__ = ["run_array"]
+__all__ = ["SessionSettings", "run_array"]
+
+
+class SessionSettings(TypedDict, total=False):
+    """The keywords of `create_session`; a test holds the two together."""
+
+    places: int | None
+    async_places: int | None
+    grace: float | str | None
+    default_timeout: float | str | None
+    max_output_bytes: int | str | None
+    max_result_bytes: int | str | None
+    environment: Iterable[str] | None
+    drain_timeout: float | str | None
+    max_interruptions: int | None
+    settings: Mapping[str, object] | None
 
 
 def run_array(
@@ -28,7 +44,7 @@ def run_array(
     metadata: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
     url: str | None = None,
-    **settings: Any,
+    **settings: Unpack[SessionSettings],
 ) -> TaskTrees:
     """
     Run a task array to its end, in this process, and return its trees.

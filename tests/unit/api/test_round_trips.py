@@ -10,11 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inboxd import Task, TaskCreator, TaskManager, TaskTreeNode, TaskTrees, create_session
+from inboxd.api.entry import Place, TaskEntry
+from inboxd.api.tree import linked
+from inboxd.clock import from_micros
 
 from .random_arrays import arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from inboxd import Session
 
@@ -75,6 +79,52 @@ def test_a_tree_that_ran_is_written_as_its_drafts_were(
     asyncio.run(TaskManager(shared).distribute_task_tree(trees, strict_priority=strict))
 
     assert trees.to_array() == before
+
+
+def test_a_kept_store_that_is_opened_anew_has_the_same_arrays(tmp_path: Path) -> None:
+    """In one store for all examples, so that it is opened twice only."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    written: dict[str, list[dict[str, Any]]] = {}
+
+    with create_session(url) as session:
+
+        @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+        @given(arrays())
+        def fill(array: list[dict[str, Any]]) -> None:
+            trees = make(session, array)
+            before = trees.to_array()
+            asyncio.run(TaskManager(session).distribute_task_tree(trees))
+            written[str(trees[0].task.tree_id)] = before
+
+        fill()
+    with create_session(url) as session:
+        read = {tree_id: of_the_store(session, tree_id).to_array() for tree_id in written}
+
+    assert read == written
+
+
+def of_the_store(session: Session, tree_id: str) -> TaskTrees:
+    """Return handles of a tree that this session did not make."""
+    reader = session._reader
+    tree = reader.tree(tree_id)
+    assert tree is not None
+    nodes = [
+        TaskTreeNode(
+            Task(
+                TaskEntry(
+                    session,
+                    view.id,
+                    document={},
+                    order=view.position,
+                    created_at=from_micros(tree.received_at),
+                    place=Place(tree.id, tree.number, view.number),
+                )
+            )
+        )
+        for view in reader.tree_tasks(tree)
+    ]
+    parents = dict(reader.tree_parents(tree))
+    return TaskTrees(linked(nodes, [parents.get(position) for position in range(len(nodes))]))
 
 
 def test_a_part_of_a_tree_keeps_its_edges(shared: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import signal
 import threading
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inboxd import InvalidTaskArray, executor, run_array
+from inboxd import InvalidTaskArray, create_session, executor, run_array
+from inboxd.api.run_array import SessionSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,14 @@ def test_settings_are_those_of_sessions() -> None:
     run_array(array, places=1)
 
     assert order == ["urgent", "normal", "low"]
+
+
+def test_all_settings_of_sessions_may_be_given() -> None:
+    keywords = inspect.signature(create_session).parameters
+    given = {name: keyword.annotation for name, keyword in keywords.items() if name != "url"}
+    typed = {name: kind.__forward_arg__ for name, kind in SessionSettings.__annotations__.items()}
+
+    assert typed == given
 
 
 def test_a_store_that_is_named_is_kept(tmp_path: Path) -> None:
