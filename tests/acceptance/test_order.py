@@ -89,15 +89,15 @@ def test_strict_priority_holds_with_many_places(make_daemon: MakeDaemon) -> None
     daemon.drop("free.json", tasks)
     code = daemon.run_until_idle()
     rows = daemon.rows(
-        "SELECT priority, min(t.started_at), max(t.ended_at) FROM tasks AS t"
-        " JOIN trees AS r ON r.id = t.tree WHERE r.strict_priority = ? GROUP BY priority"
-        " ORDER BY priority",
+        "SELECT t.priority, min(t.started_at), max(t.ended_at) FROM tasks AS t"
+        " JOIN trees AS r ON r.id = t.tree WHERE r.strict_priority = ? GROUP BY t.priority"
+        " ORDER BY t.priority",
         1,
     )
     free = daemon.rows(
-        "SELECT priority, min(t.started_at), max(t.ended_at) FROM tasks AS t"
-        " JOIN trees AS r ON r.id = t.tree WHERE r.strict_priority = 0 GROUP BY priority"
-        " ORDER BY priority"
+        "SELECT t.priority, min(t.started_at), max(t.ended_at) FROM tasks AS t"
+        " JOIN trees AS r ON r.id = t.tree WHERE r.strict_priority = 0 GROUP BY t.priority"
+        " ORDER BY t.priority"
     )
 
     assert code == 0
