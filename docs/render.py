@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 
 #: Modules that write their own files when they are run in the checkout: the schema, the reference.
-RENDERERS: Final = ("inboxd.array.reference", "inboxd.cli.reference", "inboxd.config.reference")
+RENDERERS: Final = (
+    "inboxd.api.reference",
+    "inboxd.array.reference",
+    "inboxd.cli.reference",
+    "inboxd.config.reference",
+)
 
 _ENDINGS: Final = {
     Ending.COMPLETED: "`completed`",

@@ -155,12 +155,15 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Why a task failed or was not run; written to files as `{"code", "message", "cause", …}`."""
 
+    #: What kind of failure it is.
     code: TaskErrorCode
     #: One sentence for people.
     message: str
     #: The id of the task where it began; None when that is this task.
     cause: str | None = None
+    #: With `exit_status`: the exit code of the command; else UNSET.
     exit_code: int | msgspec.UnsetType | None = msgspec.UNSET
+    #: With `signal`: its name, such as `SIGKILL`; else UNSET.
     signal: str | msgspec.UnsetType | None = msgspec.UNSET
     #: The last lines of where an executor raised it, in a worker process.
     traceback: str | msgspec.UnsetType | None = msgspec.UNSET

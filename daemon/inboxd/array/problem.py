@@ -156,6 +156,7 @@ class ProblemDict(TypedDict):
 class Problem:
     """One thing wrong with a file, and where; also a warning."""
 
+    #: What kind of problem it is.
     code: ProblemCode = ProblemCode.INVALID_VALUE
     #: RFC 6901; the empty text is the whole document.
     pointer: str = ""

@@ -1,0 +1,124 @@
+"""The pages on the Python API beside its programs: reference, README, what a session starts."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import inboxd
+from inboxd import TaskContext, TaskCreator, TaskManager, create_session, executor
+from inboxd.api.described import attributes, methods
+from inboxd.api.reference import public_members, render, rendered_names
+from inboxd.api.repository import TaskRepository
+
+from .pages import ROOT, page
+from .python_programs import run_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REFERENCE = page(ROOT / "docs" / "reference" / "python-api.md")
+EXPLANATION = page(ROOT / "docs" / "explanation" / "python-api.md")
+README = page(ROOT / "README.md")
+
+
+def _described(name: str) -> Any:
+    return TaskRepository if name == "TaskRepository" else getattr(inboxd, name)
+
+
+def test_the_reference_is_current() -> None:
+    assert REFERENCE.text == render(), "not current: run make docs"
+
+
+def test_every_name_of_the_reference_says_what_it_is() -> None:
+    silent = [name for name in rendered_names() if not _described(name).__doc__]
+    kinds = [name for name in rendered_names() if isinstance(_described(name), type)]
+    for name in kinds:
+        chosen = public_members(name)
+        silent += [
+            f"{name}.{method}"
+            for method, function in methods(_described(name))
+            if not function.__doc__ and (chosen is None or method in chosen)
+        ]
+
+    assert silent == []
+
+
+def test_every_argument_is_described_where_others_are() -> None:
+    """A docstring with `Args:` names all of them, and nothing else."""
+    wrong: list[str] = []
+    for name in rendered_names():
+        what = _described(name)
+        functions = dict(methods(what)) if isinstance(what, type) else {"": what}
+        for method, function in functions.items():
+            text = re.search(
+                r"^Args:\n(.*?)(?=^\S|\Z)", inspect.getdoc(function) or "", re.M | re.S
+            )
+            if text is None:
+                continue
+            said = set(re.findall(r"^ {4}\*{0,2}(\w+): ", text[1], re.MULTILINE))
+            taken = set(inspect.signature(function).parameters) - {"self"}
+            if said != taken:
+                wrong.append(f"{name}.{method}: {sorted(said ^ taken)}")
+
+    assert wrong == []
+
+
+def test_every_attribute_of_a_task_says_what_it_is() -> None:
+    found = list(attributes(inboxd.Task))
+
+    assert [each.name for each in found if not (each.meaning and each.type)] == []
+    assert {each.name for each in found} >= {"status", "result", "error", "attempts", "start_seq"}
+
+
+def test_the_program_of_the_readme_prints_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = README.blocks("python")
+    printed, _ = run_program(block.text, name=README.name, line=block.line)
+
+    assert printed == "completed 8\n"
+    assert f"It prints `{printed.strip()}`." in README.text
+
+
+def test_the_page_lists_the_threads_of_a_session() -> None:
+    section = EXPLANATION.text.partition("\n## What a session starts\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    before = set(threading.enumerate())
+
+    @executor("look-around")
+    def look_around(inputs: dict[str, Any], context: TaskContext) -> None:
+        found.update(
+            re.sub(r"-\d+$", "-…", thread.name)
+            for thread in threading.enumerate()
+            # Those of the test's own event loop have nothing to do with it.
+            if thread not in before and not thread.name.startswith("asyncio")
+        )
+
+    async def run() -> None:
+        with create_session() as session:
+            tree = await TaskCreator(session).create_task_trees_from_array(
+                [
+                    {"id": "first", "executor": "noop"},
+                    {
+                        "id": "second",
+                        "executor": "look-around",
+                        "inputs": {"said": "{{ tasks.first.result }}"},
+                        "dependencies": ["first"],
+                    },
+                ]
+            )
+            await TaskManager(session).distribute_task_tree(tree)
+
+    found: set[str] = set()
+    asyncio.run(run())
+
+    # One of worker processes there is only when an executor wants one.
+    assert found == listed - {"worker"}
