@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from inboxd.api.acceptance import accept
 from inboxd.api.awaiting import result_of
@@ -21,6 +22,7 @@ from inboxd.api.lifetime import Lifetime, let_go
 from inboxd.api.private_directory import remove_directory
 from inboxd.api.session_catalog import SessionCatalog
 from inboxd.api.session_settings import private_settings, settings_of_store
+from inboxd.api.stored_tasks import StoredTasks
 from inboxd.api.watch import Watch
 from inboxd.engine import Engine
 from inboxd.errors import Conflict, SessionClosed
@@ -28,7 +30,6 @@ from inboxd.ids import new_id
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.scheduling.mailbox import StoreClosed
 from inboxd.store.acceptance import TreeHeader
-from inboxd.store.read_edges import edges_of_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -79,6 +80,8 @@ class Session:
         self._engine.open()
         try:
             self._reader = self._engine.open_reader()
+            #: Those of its tasks that are in the store.
+            self.stored = StoredTasks(self, self._reader)
             self._engine.start(run_left_over=False)
             self._engine.hook_thread.start()
         except BaseException:
@@ -98,55 +101,41 @@ class Session:
     @property
     def version(self) -> int:
         """A number that changes whenever the store does; the same once it is closed."""
-        return -2 if self.is_closed else self._engine.scheduler.turn_count
-
-    def read_task(self, place: Place) -> TaskView | None:
-        """Return a task as the store has it now; None: it is not there, or the session closed."""
-        if self.is_closed:
-            return None
-        tree = self._reader.tree_by_number(place.tree)
-        if tree is None:
-            return None
-        return self._reader.tasks_by_number(tree, [place.task]).get(place.task)
+        return -2 if self.is_closed else self._engine.scheduler.commit_count
 
     def refresh(self, entries: Sequence[TaskEntry]) -> None:
         """Read all of these that are in the store, whole pages at a time; none when closed."""
-        if self.is_closed:
-            return
-        version = self.version
-        by_tree: dict[int, dict[int, TaskEntry]] = {}
-        for entry in entries:
-            if entry.place is not None:
-                by_tree.setdefault(entry.place.tree, {})[entry.place.task] = entry
-        for number, rows in by_tree.items():
-            tree = self._reader.tree_by_number(number)
-            if tree is not None:
-                for task, view in self._reader.tasks_by_number(tree, list(rows)).items():
-                    rows[task].know(view, version)
+        if not self.is_closed:
+            self.stored.refresh(entries, self.version)
 
     def read_edges(self, entries: Sequence[TaskEntry]) -> dict[TaskEntry, list[tuple[str, EdgeOn]]]:
-        """Return the edges of tasks in the store: each (id of the dependency, on), by position."""
+        """
+        Return the edges of tasks in the store: each (id of the dependency, on), by position.
+
+        All else of these tasks is known then too. None when closed.
+        """
+        if self.is_closed:
+            return {}
         self.refresh(entries)
-        by_number = {entry.place.task: entry for entry in entries if entry.place is not None}
-        found: dict[TaskEntry, list[tuple[str, EdgeOn]]] = {
-            entry: [] for entry in by_number.values()
-        }
-        for number, before, on in edges_of_tasks(self._reader, list(by_number)):
-            found[by_number[number]].append((before, on))
-        return found
+        self.stored.read_details(entries)
+        return self.stored.read_edges(entries)
 
     def read_details(self, view: TaskView) -> TaskDetails | None:
         """Return what lies beside the row of a task; None: the session is closed."""
         return None if self.is_closed else self._reader.task_details(view)
 
-    def parent_of(self, entry: TaskEntry) -> str | None:
-        """Return the id of the parent of a task that is in the store."""
-        parent = entry.document.get("parent_id")
-        return parent if isinstance(parent, str) else None
+    def read_result(self, place: Place) -> bytes | UnsetType | None:
+        """Return the result of a task as JSON; None: it has none; UNSET: the session is closed."""
+        return UNSET if self.is_closed else self.stored.read_result(place)
 
-    def dependencies_of(self, entry: TaskEntry) -> list[dict[str, Any]]:
-        """Return the edges of a task."""
-        return list(entry.document.get("dependencies", ()))
+    def progress_of(self, view: TaskView) -> float | None:
+        """Return how far the attempt says it is that is in progress, 0.0 to 1.0; None: nothing."""
+        newest = self._engine.runner.board.newest_of(view.number, view.attempts)
+        return None if newest is None else newest.fraction
+
+    def parent_of(self, entry: TaskEntry) -> str | None:
+        """Return the id of the parent of a task."""
+        return entry.parent_id()
 
     # Accepting and waiting -----------------------------------------------------------------------
 
@@ -271,7 +260,8 @@ class Session:
                 count,
                 extra={"event": "drafts_dropped"},
             )
-        self._lifetime.close()
+        # What handles show from now on is what is known at the end.
+        self._lifetime.close(lambda: self.stored.remember(self.version))
 
     async def aclose(self) -> None:
         """Close it as `close` does, while the event loop goes on."""

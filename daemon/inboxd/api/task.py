@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from inboxd.array.task_values import retry_policy
+from inboxd.array.values import time_micros
 from inboxd.clock import from_micros
-from inboxd.task import TaskStatus
+from inboxd.durations import duration_seconds
+from inboxd.task import Delivery, Join, RetryPolicy, TaskStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Task", "entry_of"]
 
 _DEFAULT_PRIORITY = 2
+_ONE_ATTEMPT = RetryPolicy()
 
 
 class Task:
@@ -86,6 +90,14 @@ class Task:
         return priority
 
     @property
+    def join(self) -> Join:
+        """Whether every edge must hold before it starts, or one: `all` or `any`."""
+        view = self._entry.view()
+        if view is not None:
+            return Join.ANY if view.join_any else Join.ALL
+        return Join(self._entry.document.get("join", Join.ALL))
+
+    @property
     def allow_failure(self) -> bool:
         """True: its failure does not make the tree fail."""
         view = self._entry.view()
@@ -94,16 +106,49 @@ class Task:
         return bool(self._entry.document.get("allow_failure", False))
 
     @property
+    def retry(self) -> RetryPolicy:
+        """How often and how soon a failed attempt is followed by another; durations in seconds."""
+        view = self._entry.view()
+        policy = retry_policy(self._entry.fields().retry) if view is None else view.retry
+        return policy or _ONE_ATTEMPT
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that each attempt may take; None: no limit of its own."""
+        view = self._entry.view()
+        if view is not None:
+            return view.timeout_seconds
+        timeout = self._entry.document.get("timeout")
+        return None if timeout is None else duration_seconds(timeout)
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Its earliest start; aware, UTC; None: none is given."""
+        written = self._other("not_before")
+        moment = None if written is None else time_micros(written)
+        return None if moment is None else from_micros(moment)
+
+    @property
+    def delivery(self) -> Delivery:
+        """Whether an attempt that a crash cut is made again: `at_least_once`, `at_most_once`."""
+        view = self._entry.view()
+        if view is not None:
+            return Delivery.AT_MOST_ONCE if view.at_most_once else Delivery.AT_LEAST_ONCE
+        return Delivery(self._entry.document.get("delivery", Delivery.AT_LEAST_ONCE))
+
+    @property
     def parent_id(self) -> str | None:
         """The id of its parent in the tree; it orders nothing."""
-        if self._entry.place is not None:
-            return self._entry.session.parent_of(self._entry)
-        return self._entry.document.get("parent_id")
+        return self._entry.parent_id()
 
     @property
     def dependencies(self) -> list[dict[str, Any]]:
-        """Its edges, each `{"id", "on"}`; `on` is `success`, `failure` or `end`."""
-        return self._entry.session.dependencies_of(self._entry)
+        """
+        Its edges, each `{"id", "on"}`; `on` is `success`, `failure` or `end`.
+
+        A draft may depend on what is not there yet; then the id is the reference as it was given.
+        """
+        return [{"id": before, "on": on.value} for before, on in self._entry.edges()]
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -114,6 +159,11 @@ class Task:
     def params(self) -> dict[str, Any]:
         """The configuration of its executor, as given."""
         return self._object("params")
+
+    @property
+    def schemas(self) -> dict[str, Any]:
+        """What it says of its executor: `method`, `input_schema`."""
+        return self._other("schemas") or {}
 
     @property
     def user_id(self) -> str | None:
@@ -132,6 +182,13 @@ class Task:
         """What is kept and shown, and never read."""
         return self._other("metadata") or {}
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Its `x-…` fields, which are kept and never read."""
+        details = self._entry.details()
+        kept = _decoded(details.other) if details is not None else _copy(self._entry.document)
+        return {key: value for key, value in kept.items() if key.startswith("x-")}
+
     # How it goes ---------------------------------------------------------------------------------
 
     @property
@@ -143,10 +200,8 @@ class Task:
     @property
     def result(self) -> Any:
         """The JSON value that its executor returned; None while there is none."""
-        details = self._entry.details()
-        if details is None or details.result is None:
-            return None
-        return msgspec.json.decode(details.result)
+        result = self._entry.result()
+        return None if result is None else msgspec.json.decode(result)
 
     @property
     def error(self) -> TaskError | None:
@@ -159,6 +214,16 @@ class Task:
         """Its starts so far."""
         view = self._entry.view()
         return 0 if view is None else view.attempts
+
+    @property
+    def progress(self) -> float | None:
+        """How far it is, 0.0 to 1.0, as its attempt said last; 1.0: completed; None: not known."""
+        view = self._entry.view()
+        if view is None:
+            return None
+        if view.status is TaskStatus.IN_PROGRESS:
+            return self._entry.session.progress_of(view)
+        return 1.0 if view.status is TaskStatus.COMPLETED else None
 
     @property
     def start_seq(self) -> int | None:
@@ -182,15 +247,11 @@ class Task:
         return self._time("ended_at")
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Task):
-            return NotImplemented
-        mine, others = self._entry, other._entry
-        if mine.place is None or others.place is None:
-            return mine is others
-        return mine.session is others.session and mine.place == others.place
+        # All handles of a task have one entry, from its draft on.
+        return self._entry is other._entry if isinstance(other, Task) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._entry.id)
+        return hash(self._entry)
 
     def __repr__(self) -> str:
         name = "" if self.name == self.id else f" {self.name!r}"
@@ -203,16 +264,13 @@ class Task:
         if details is None:
             value: dict[str, Any] = _copy(self._entry.document.get(field, {}))
             return value
-        document: bytes | None = getattr(details, field)
-        return {} if document is None else msgspec.json.decode(document, type=dict[str, Any])
+        return _decoded(getattr(details, field))
 
     def _other(self, field: str) -> Any:
         details = self._entry.details()
         if details is None:
             return _copy(self._entry.document.get(field))
-        if details.other is None:
-            return None
-        return msgspec.json.decode(details.other, type=dict[str, Any]).get(field)
+        return _decoded(details.other).get(field)
 
     def _time(self, field: str) -> datetime | None:
         view = self._entry.view()
@@ -223,6 +281,10 @@ class Task:
 def entry_of(task: Task) -> TaskEntry:
     """Return what all handles of this task share; for modules of the API alone."""
     return task._entry  # pyright: ignore[reportPrivateUsage] - the one door
+
+
+def _decoded(document: bytes | None) -> dict[str, Any]:
+    return {} if document is None else msgspec.json.decode(document, type=dict[str, Any])
 
 
 def _copy(value: Any) -> Any:

@@ -103,8 +103,12 @@ class ProgressBoard:
 
     def of(self, attempt: Attempt) -> Progress | None:
         """Return the newest progress of an attempt; None: it said nothing."""
-        newest = self._newest.get(attempt.task)
-        is_its = newest is not None and newest.attempt.number == attempt.number
+        return self.newest_of(attempt.task, attempt.number)
+
+    def newest_of(self, task: int, number: int) -> Progress | None:
+        """Return the newest progress of an attempt by its task's number and its own; None: none."""
+        newest = self._newest.get(task)
+        is_its = newest is not None and newest.attempt.number == number
         return newest.progress if newest is not None and is_its else None
 
     def forget(self, attempts: Iterable[Attempt]) -> None:

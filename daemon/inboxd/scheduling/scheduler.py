@@ -115,7 +115,6 @@ class Scheduler:
         self._loop.add_jobstore(self._store, "default")
         self._loop.add_executor(executor, "default")
         self._turn_over = threading.Condition()
-        self._turn_count = 0
         self._started = False
         self._stopped = False
 
@@ -283,12 +282,15 @@ class Scheduler:
             return self._turn_over.wait_for(is_over, timeout)
 
     @property
-    def turn_count(self) -> int:
-        """How many turns there were; what was read before the newest may be old."""
-        return self._turn_count
+    def commit_count(self) -> int:
+        """
+        How many turns were committed; what was read before the newest may be old.
+
+        It has risen when somebody is told of what a turn did.
+        """
+        return self._turns.commit_count
 
     def _announce_turn(self) -> None:
-        self._turn_count += 1
         with self._turn_over:
             self._turn_over.notify_all()
 

@@ -98,6 +98,8 @@ class Turns:
         self._executors = executors
         self._listener = listener
         self._memory = Memory(small_tree)
+        #: How many turns were committed.
+        self.commit_count = 0
         self._doubt = True
         #: What is in nobody's hands for the length of a turn must not look like nothing to do.
         self._in_turn = False
@@ -339,6 +341,8 @@ class Turns:
         return self._claiming and not self._memory.paused
 
     def _after_commit(self, turn: Turn) -> None:
+        # Before anybody is told, since who is told reads what is new.
+        self.commit_count += 1
         memory = self._memory
         failures = self._back_off.failures
         if failures:

@@ -21,11 +21,14 @@ from inboxd.store.views import AttemptView, EdgeView, RunningTask, TaskDetails, 
 from inboxd.task import EdgeOn, RetryPolicy, TaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection, Row, Select
 
     from inboxd.store.views import TreeView
 
 __all__ = [
+    "TASK_COLUMNS",
     "attempts_of",
     "count_edges",
     "details_of",
@@ -38,9 +41,11 @@ __all__ = [
     "tasks_by_number",
     "tasks_in_state",
     "tasks_named",
+    "view_of_row",
 ]
 
-_COLUMNS = (
+#: What `view_of_row` takes, in this order.
+TASK_COLUMNS = (
     tasks.c.id,
     tasks.c.tree,
     tasks.c.local_id,
@@ -63,7 +68,7 @@ _COLUMNS = (
     tasks.c.error,
 )
 
-_TASKS: Select[*tuple[Any, ...]] = select(*_COLUMNS)
+_TASKS: Select[*tuple[Any, ...]] = select(*TASK_COLUMNS)
 _BY_ID = _TASKS.where(tasks.c.tree == bindparam("tree"), tasks.c.local_id == bindparam("id"))
 _BY_NUMBERS = _TASKS.where(tasks.c.id.in_(bindparam("numbers", expanding=True))).order_by(
     tasks.c.id
@@ -164,13 +169,13 @@ _decode_retry = msgspec.json.Decoder(RetryPolicy).decode
 def task_by_id(connection: Connection, tree: TreeView, local_id: str) -> TaskView | None:
     """Return the task of this id in its file, or None."""
     rows = connection.execute(_BY_ID, {"tree": tree.number, "id": local_id}).all()
-    return _view(rows[0], tree.first_task) if rows else None
+    return view_of_row(rows[0], tree.first_task) if rows else None
 
 
 def tasks_named(connection: Connection, tree: TreeView, name: str) -> list[TaskView]:
     """Return the first two tasks of this `name` (one that differs from its id)."""
     values = {**_range(tree, 0, tree.counts.total), "name": name}
-    return [_view(row, tree.first_task) for row in connection.execute(_NAMED, values)]
+    return [view_of_row(row, tree.first_task) for row in connection.execute(_NAMED, values)]
 
 
 def tasks_by_number(
@@ -178,13 +183,13 @@ def tasks_by_number(
 ) -> dict[int, TaskView]:
     """Return those tasks of the tree by their internal numbers; ask for some hundreds at most."""
     rows = connection.execute(_BY_NUMBERS, {"numbers": numbers})
-    return {row.id: _view(row, tree.first_task) for row in rows if row.tree == tree.number}
+    return {row.id: view_of_row(row, tree.first_task) for row in rows if row.tree == tree.number}
 
 
 def tasks_between(connection: Connection, tree: TreeView, start: int, end: int) -> list[TaskView]:
     """Return the tasks at the positions from *start* up to, not including, *end*."""
     rows = connection.execute(_BETWEEN, _range(tree, start, end))
-    return [_view(row, tree.first_task) for row in rows]
+    return [view_of_row(row, tree.first_task) for row in rows]
 
 
 def tasks_in_state(
@@ -192,7 +197,7 @@ def tasks_in_state(
 ) -> list[TaskView]:
     """Return the first *limit* tasks in this state at these positions; passes over all of them."""
     values = {**_range(tree, start, end), "state": state.value, "limit": limit}
-    return [_view(row, tree.first_task) for row in connection.execute(_IN_STATE, values)]
+    return [view_of_row(row, tree.first_task) for row in connection.execute(_IN_STATE, values)]
 
 
 def parents_between(
@@ -287,7 +292,8 @@ def _range(tree: TreeView, start: int, end: int) -> dict[str, Any]:
     return {"start": tree.first_task + start, "end": tree.first_task + end}
 
 
-def _view(row: Row[*tuple[Any, ...]], first_task: int) -> TaskView:
+def view_of_row(row: Sequence[Any], first_task: int) -> TaskView:
+    """Return the view of a row of `TASK_COLUMNS`, of the tree that begins at *first_task*."""
     (
         number, tree, local_id, name, parent, state, priority, due_at, flags, executor, unmet,
         retry, timeout, attempt, failures, interruptions, start_seq, started_at, ended_at, error,

@@ -13,6 +13,7 @@ from inboxd import Task, TaskCreator, TaskManager, TaskTreeNode, TaskTrees, crea
 from inboxd.api.entry import Place, TaskEntry
 from inboxd.api.tree import linked
 from inboxd.clock import from_micros
+from inboxd.ids import new_id
 
 from .random_arrays import arrays
 
@@ -64,7 +65,7 @@ def test_loose_drafts_are_written_as_those_of_an_array(
     roots: list[TaskTreeNode] = []
     for task in array:
         fields = {key: value for key, value in task.items() if key != "id"}
-        roots.append(TaskTreeNode(Task(drafts.add(task["id"], fields, group="loose"))))
+        roots.append(TaskTreeNode(Task(drafts.add(task["id"], fields, group=new_id()))))
 
     assert TaskTrees(roots).to_array() == trees.to_array()
 
