@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inboxd.api.creator import TaskCreator
+    from inboxd.api.event_stream import TreeEvents
+    from inboxd.api.events import (
+        AttemptEnded,
+        TaskEnded,
+        TaskProgress,
+        TaskStarted,
+        TreeEnded,
+        TreeEvent,
+    )
     from inboxd.api.manager import TaskManager
     from inboxd.api.run_array import run_array
     from inboxd.api.session import Session, create_session
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AmbiguousTask",
+    "AttemptEnded",
     "CandidateTask",
     "CandidateTree",
     "CommandLine",
@@ -77,9 +87,12 @@ __all__ = [
     "Task",
     "TaskContext",
     "TaskCreator",
+    "TaskEnded",
     "TaskError",
     "TaskErrorCode",
     "TaskManager",
+    "TaskProgress",
+    "TaskStarted",
     "TaskStatus",
     "TaskTreeNode",
     "TaskTrees",
@@ -87,6 +100,9 @@ __all__ = [
     "ToldOutcome",
     "ToldTask",
     "ToldTree",
+    "TreeEnded",
+    "TreeEvent",
+    "TreeEvents",
     "__version__",
     "create_session",
     "executor",
@@ -97,6 +113,7 @@ __all__ = [
 #: The module of each public name; a test holds it against the imports above.
 _MODULES = {
     "AmbiguousTask": "inboxd.errors",
+    "AttemptEnded": "inboxd.api.events",
     "CandidateTask": "inboxd.plugins.candidate",
     "CandidateTree": "inboxd.plugins.candidate",
     "CommandLine": "inboxd.plugins.protocol",
@@ -123,9 +140,12 @@ _MODULES = {
     "Task": "inboxd.api.task",
     "TaskContext": "inboxd.plugins.protocol",
     "TaskCreator": "inboxd.api.creator",
+    "TaskEnded": "inboxd.api.events",
     "TaskError": "inboxd.task",
     "TaskErrorCode": "inboxd.task",
     "TaskManager": "inboxd.api.manager",
+    "TaskProgress": "inboxd.api.events",
+    "TaskStarted": "inboxd.api.events",
     "TaskStatus": "inboxd.task",
     "TaskTreeNode": "inboxd.api.tree",
     "TaskTrees": "inboxd.api.tree",
@@ -133,6 +153,9 @@ _MODULES = {
     "ToldOutcome": "inboxd.plugins.told",
     "ToldTask": "inboxd.plugins.told",
     "ToldTree": "inboxd.plugins.told",
+    "TreeEnded": "inboxd.api.events",
+    "TreeEvent": "inboxd.api.events",
+    "TreeEvents": "inboxd.api.event_stream",
     "create_session": "inboxd.api.session",
     "executor": "inboxd.plugins.decorator",
     "hookimpl": "inboxd.plugins.hookspecs",

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from inboxd.api.acceptance import accept
-from inboxd.api.awaiting import result_of
 from inboxd.api.checking import fits_the_plugins, fits_the_rules
 from inboxd.api.drafts import Drafts
 from inboxd.api.entry import Place, TaskEntry
@@ -22,11 +21,11 @@ from inboxd.api.lifetime import Lifetime, let_go
 from inboxd.api.private_directory import remove_directory
 from inboxd.api.session_catalog import SessionCatalog
 from inboxd.api.session_settings import private_settings, settings_of_store
+from inboxd.api.steering import Steering
 from inboxd.api.stored_tasks import StoredTasks
 from inboxd.api.watch import Watch
 from inboxd.engine import Engine
 from inboxd.errors import Conflict, SessionClosed
-from inboxd.ids import new_id
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.scheduling.mailbox import StoreClosed
 from inboxd.store.acceptance import TreeHeader
@@ -68,9 +67,14 @@ class Session:
             settings: all of them.
             private: the directory that is removed in the end; None: the store is kept.
         """
-        self._watch = Watch()
+        #: Hears of every commit.
+        self.watch = Watch()
         self._engine = Engine(
-            settings, watch=self._watch, is_durable=private is None, owns_process=False
+            settings,
+            tell=self.watch.tell,
+            watch=self.watch,
+            is_durable=private is None,
+            owns_process=False,
         )
         self._is_private = private is not None
         self._lock = threading.Lock()
@@ -80,6 +84,8 @@ class Session:
         self._engine.open()
         try:
             self._reader = self._engine.open_reader()
+            #: What is asked of the trees in the store.
+            self.steering = Steering(self, self._engine.scheduler, self.watch, self._reader)
             #: Those of its tasks that are in the store.
             self.stored = StoredTasks(self, self._reader)
             self._engine.start(run_left_over=False)
@@ -87,7 +93,7 @@ class Session:
         except BaseException:
             self._engine.close()
             raise
-        self._lifetime = Lifetime(self._engine, self._watch, private=private)
+        self._lifetime = Lifetime(self._engine, self.watch, private=private)
         # What is open at exit is closed by `lifetime`, whether or not a session is left.
         weakref.finalize(self, let_go, self._lifetime).atexit = False
 
@@ -144,17 +150,19 @@ class Session:
         entries: Sequence[TaskEntry],
         documents: Sequence[Mapping[str, Any]],
         *,
+        tree_id: str,
         strict_priority: bool,
         name: str | None = None,
         user_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-    ) -> str:
+    ) -> None:
         """
-        Accept drafts as one tree, in one transaction; return its public id.
+        Accept drafts as one tree, in one transaction; they know their places then.
 
         Args:
             entries: the drafts, in the order of the array.
             documents: of each, as a task array has it.
+            tree_id: its public id, a new one.
             strict_priority: a task also waits while a more urgent one of the tree is active.
             name: what the tree is called; checked before, as the two below.
             user_id: whose tree it is.
@@ -178,7 +186,7 @@ class Session:
         with self._accepting_only(entries):
             checked = await asyncio.to_thread(catalog.watched, check)
             header = TreeHeader(
-                public_id=new_id(),
+                public_id=tree_id,
                 task_count=checked.task_count,
                 received_at=self._engine.clock.now_micros(),
                 owner=os.getuid(),
@@ -199,7 +207,6 @@ class Session:
             for position, entry in enumerate(entries):
                 entry.place = Place(tree.id, tree.number, tree.first_task + position)
             self.drafts.forget(entries)
-            return tree.id
 
     @contextmanager
     def _accepting_only(self, entries: Sequence[TaskEntry]) -> Generator[None]:
@@ -218,21 +225,6 @@ class Session:
         """Return the executors as they are now, those that `@executor` made among them."""
         self.check_open()
         return SessionCatalog(self._engine.executors)
-
-    async def end_of(self, tree_id: str) -> str:
-        """
-        Wait until a tree has ended; return its status.
-
-        Raises:
-            SessionClosed: the session was closed, now or while the tree ran.
-        """
-        self.check_open()
-        future = self._watch.end_of(tree_id)
-        tree = self._reader.tree(tree_id)
-        if tree is not None and tree.ended_at is not None:
-            future.cancel()
-            return tree.status.value
-        return await result_of(future)
 
     # The end -------------------------------------------------------------------------------------
 

@@ -1,0 +1,210 @@
+"""What is asked of trees that are in the store: to end, to run again, to say when they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inboxd.api.awaiting import result_of
+from inboxd.api.event_stream import TreeEvents
+from inboxd.api.subscription import Subscription
+from inboxd.api.task import Task, entry_of
+from inboxd.api.tree import TaskTreeNode, TaskTrees
+from inboxd.api.walk import walk
+from inboxd.errors import Conflict, NotFound, SessionClosed
+from inboxd.scheduling.mailbox import StoreClosed
+from inboxd.task import TaskStatus
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from typing import TypeVar
+
+    from inboxd.api.entry import Place, TaskEntry
+    from inboxd.api.session import Session
+    from inboxd.api.watch import Watch
+    from inboxd.scheduling.cancelling import Cancelled
+    from inboxd.scheduling.retrying import Retried
+    from inboxd.scheduling.scheduler import Scheduler
+    from inboxd.store.reader import StoreReader
+
+    T = TypeVar("T")
+
+__all__ = ["Steering", "Target", "committed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A tree in the store, or one task of it."""
+
+    #: Public.
+    tree_id: str
+    #: Internal.
+    tree: int
+    #: The internal number of the task; None: the tree is meant.
+    task: int | None = None
+
+
+class Steering:
+    """Of one session; all may be used from any thread."""
+
+    def __init__(
+        self, session: Session, scheduler: Scheduler, watch: Watch, reader: StoreReader
+    ) -> None:
+        """
+        Args:
+            session: whose trees they are.
+            scheduler: of its engine.
+            watch: that listens to the scheduler.
+            reader: of its store.
+        """
+        self._session = session
+        self._scheduler = scheduler
+        self._watch = watch
+        self._reader = reader
+
+    def target(self, asked: TaskTreeNode | TaskTrees | Task | str) -> Target:
+        """
+        Return what in the store is meant.
+
+        Raises:
+            Conflict: a draft is.
+            NotFound: nothing has this id.
+            SessionClosed: the session is closed.
+            ValueError: a task is of another session, or a node is no root.
+        """
+        self._session.check_open()
+        if isinstance(asked, str):
+            return self._of_id(asked)
+        if isinstance(asked, Task):
+            place = self._place(entry_of(asked))
+            return Target(tree_id=place.tree_id, tree=place.tree, task=place.task)
+        place = self._place(self.entry_of_tree(asked))
+        return Target(tree_id=place.tree_id, tree=place.tree)
+
+    def entry_of_tree(self, tree: TaskTreeNode | TaskTrees) -> TaskEntry:
+        """
+        Return some task of a tree.
+
+        Raises:
+            TypeError: it is no tree.
+            ValueError: it has no tasks; or it is a node below another, and so no tree.
+        """
+        if not isinstance(tree, TaskTreeNode | TaskTrees):
+            raise TypeError(f"a TaskTreeNode or TaskTrees is a tree, not a {type(tree).__name__}")
+        if isinstance(tree, TaskTreeNode):
+            if tree.parent is not None:
+                raise ValueError(
+                    f"the node of task {tree.task.id} is below another, and so no tree of its own:"
+                    " give the root for the tree, or `.task` for the task"
+                )
+            return entry_of(tree.task)
+        if not tree:
+            raise ValueError("there are no tasks in it")
+        return entry_of(tree[0].task)
+
+    def _place(self, entry: TaskEntry) -> Place:
+        if entry.session is not self._session:
+            raise ValueError(f"task {entry.id} is of another session")
+        if entry.place is None:
+            raise Conflict(
+                f"task {entry.id} is a draft: its tree runs from `distribute_task_tree` on"
+            )
+        return entry.place
+
+    def _of_id(self, asked: str) -> Target:
+        tree_id, _, task_id = asked.partition("/")
+        tree = self._reader.tree(tree_id)
+        if tree is None:
+            raise NotFound(
+                f"no tree of this session has the id {tree_id}; a task is named by its handle,"
+                " or as <tree>/<task>"
+            )
+        if not task_id:
+            return Target(tree_id=tree.id, tree=tree.number)
+        task = self._reader.find_task(tree, task_id)
+        return Target(tree_id=tree.id, tree=tree.number, task=task.number)
+
+    # Events --------------------------------------------------------------------------------------
+
+    def events(self, asked: TaskTreeNode | TaskTrees | str) -> TreeEvents:
+        """Subscribe to the events of a tree, of drafts or in the store; raises as `target`."""
+        self._session.check_open()
+        entries: dict[int, TaskEntry] = {}
+        if not isinstance(asked, str):
+            entry = self.entry_of_tree(asked)
+            if entry.session is self._session and entry.place is None:
+                subscription = Subscription(is_behind=False)
+                events = TreeEvents(self._session, self._reader, subscription)
+                self._watch.subscribe_early(subscription, entry)
+                return events
+            entries = self._by_position(asked)
+        target = self.target(asked)
+        subscription = Subscription(is_behind=True)
+        events = TreeEvents(
+            self._session, self._reader, subscription, tree_id=target.tree_id, entries=entries
+        )
+        self._watch.subscribe(subscription, target.tree_id)
+        return events
+
+    def _by_position(self, tree: TaskTreeNode | TaskTrees) -> dict[int, TaskEntry]:
+        roots = [tree] if isinstance(tree, TaskTreeNode) else tree
+        entries = [entry_of(step.node.task) for step in walk(roots)]
+        placed = [(entry.place, entry) for entry in entries if entry.place is not None]
+        if not placed:
+            return {}
+        number = placed[0][0].tree
+        view = self._reader.tree_by_number(number)
+        first = 0 if view is None else view.first_task
+        return {place.task - first: entry for place, entry in placed if place.tree == number}
+
+    # Steering ------------------------------------------------------------------------------------
+
+    def request_cancel(self, target: Target) -> Future[Cancelled]:
+        """Ask for a cancellation, which is done whether or not somebody waits for it."""
+        if target.task is None:
+            return self._scheduler.cancel_tree(target.tree)
+        return self._scheduler.cancel_task(target.task)
+
+    def request_retry(self, target: Target) -> Future[Retried]:
+        """Ask for a retry, which is done whether or not somebody waits for it."""
+        self._watch.note_retry(target.tree_id)
+        if target.task is None:
+            return self._scheduler.retry_tree(target.tree)
+        return self._scheduler.retry_task(target.task)
+
+    def status(self, tree_id: str) -> TaskStatus:
+        """Return the status of a tree in the store as it is now."""
+        tree = self._reader.tree(tree_id)
+        assert tree is not None  # noqa: S101 - nobody deletes trees
+        return tree.status
+
+    async def end_of(self, tree_id: str) -> TaskStatus:
+        """
+        Wait until a tree has ended; return its status.
+
+        Raises:
+            SessionClosed: the session was closed, now or while the tree ran.
+        """
+        self._session.check_open()
+        future = self._watch.end_of(tree_id)
+        try:
+            tree = self._reader.tree(tree_id)
+            if tree is not None and tree.ended_at is not None:
+                return tree.status
+            return TaskStatus(await result_of(future))
+        finally:
+            self._watch.forget_end(tree_id, future)
+
+
+async def committed(future: Future[T]) -> T:
+    """
+    Return what a request came to, after its commit.
+
+    Raises:
+        Conflict: it makes no sense as things stand.
+        SessionClosed: the session was closed meanwhile.
+    """
+    try:
+        return await result_of(future)
+    except StoreClosed as error:
+        raise SessionClosed("the session was closed before it was done") from error
