@@ -7,20 +7,19 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
-from inboxd.api.entry import Place, TaskEntry
+from inboxd.api.entry import Place
 from inboxd.api.event_values import end_of_recorded, end_of_view, start_of_attempt, start_of_view
 from inboxd.api.events import TaskProgress, TreeEnded
 from inboxd.api.subscription import RecordedEnd, Said
 from inboxd.api.task import Task
 from inboxd.api.told_so_far import ToldSoFar
-from inboxd.clock import from_micros
 from inboxd.errors import SessionClosed, StoreError
 from inboxd.running.attempt import Attempt
 from inboxd.task import TaskStatus
 from inboxd.telling.values import told_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
     from typing import TypeVar
 
@@ -56,7 +55,6 @@ class TreeEvents:
         subscription: Subscription,
         *,
         tree_id: str | None = None,
-        entries: Mapping[int, TaskEntry] | None = None,
     ) -> None:
         """
         Args:
@@ -64,13 +62,11 @@ class TreeEvents:
             reader: of its store.
             subscription: where the events come from.
             tree_id: of a tree in the store; None: of drafts, which the subscription knows.
-            entries: tasks of it that the caller has, by position.
         """
         self._session = session
         self._reader = reader
         self._subscription = subscription
         self._tree_id = tree_id
-        self._entries = dict(entries or {})
         #: As it was first seen; for what does not change.
         self._tree: TreeView | None = None
         self._told: ToldSoFar | None = None
@@ -145,7 +141,6 @@ class TreeEvents:
         entries = self._subscription.entries
         if self._told is None and entries is not None:
             self._told = ToldSoFar(len(entries))
-            self._entries = dict(enumerate(entries))
             place = entries[0].place
             assert place is not None  # noqa: S101 - nothing is given out before
             self._tree_id = place.tree_id
@@ -238,20 +233,14 @@ class TreeEvents:
         return end_of_recorded(self._task(attempt.position, attempt.task_id), recorded)
 
     def _task(self, position: int, task_id: str) -> Task:
-        """Return the caller's task, or a handle of ours."""
-        entry = self._entries.get(position)
-        if entry is None:
-            tree = self._tree
-            assert tree is not None  # noqa: S101 - of drafts, all tasks are the caller's
-            entry = self._entries[position] = TaskEntry(
-                self._session,
-                task_id,
-                document={},
-                order=position,
-                created_at=from_micros(tree.received_at),
-                place=Place(tree.id, tree.number, tree.first_task + position),
-            )
-        return Task(entry)
+        """Return a handle of a task, which the caller may have already."""
+        entries, tree = self._subscription.entries, self._tree
+        if entries is not None:
+            return Task(entries[position])
+        assert tree is not None  # noqa: S101 - of a tree in the store that is read first
+        place = Place(tree.id, tree.number, tree.first_task + position)
+        stored = self._session.stored
+        return Task(stored.entry_at(place, task_id, received_at=tree.received_at))
 
 
 def _drop(subscription: Subscription) -> None:

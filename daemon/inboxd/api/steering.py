@@ -10,7 +10,6 @@ from inboxd.api.event_stream import TreeEvents
 from inboxd.api.subscription import Subscription
 from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
-from inboxd.api.walk import walk
 from inboxd.errors import Conflict, NotFound, SessionClosed
 from inboxd.scheduling.mailbox import StoreClosed
 from inboxd.task import TaskStatus
@@ -129,7 +128,6 @@ class Steering:
     def events(self, asked: TaskTreeNode | TaskTrees | str) -> TreeEvents:
         """Subscribe to the events of a tree, of drafts or in the store; raises as `target`."""
         self._session.check_open()
-        entries: dict[int, TaskEntry] = {}
         if not isinstance(asked, str):
             entry = self.entry_of_tree(asked)
             if entry.session is self._session and entry.place is None:
@@ -137,25 +135,11 @@ class Steering:
                 events = TreeEvents(self._session, self._reader, subscription)
                 self._watch.subscribe_early(subscription, entry)
                 return events
-            entries = self._by_position(asked)
         target = self.target(asked)
         subscription = Subscription(is_behind=True)
-        events = TreeEvents(
-            self._session, self._reader, subscription, tree_id=target.tree_id, entries=entries
-        )
+        events = TreeEvents(self._session, self._reader, subscription, tree_id=target.tree_id)
         self._watch.subscribe(subscription, target.tree_id)
         return events
-
-    def _by_position(self, tree: TaskTreeNode | TaskTrees) -> dict[int, TaskEntry]:
-        roots = [tree] if isinstance(tree, TaskTreeNode) else tree
-        entries = [entry_of(step.node.task) for step in walk(roots)]
-        placed = [(entry.place, entry) for entry in entries if entry.place is not None]
-        if not placed:
-            return {}
-        number = placed[0][0].tree
-        view = self._reader.tree_by_number(number)
-        first = 0 if view is None else view.first_task
-        return {place.task - first: entry for place, entry in placed if place.tree == number}
 
     # Steering ------------------------------------------------------------------------------------
 

@@ -61,19 +61,32 @@ class StoredTasks:
         """
         for one in found:
             place = Place(one.tree_id, one.view.tree, one.view.number)
-            with self._lock:
-                entry = self._entries.get(place)
-                if entry is None:
-                    entry = self._entries[place] = TaskEntry(
-                        self._session,
-                        one.view.id,
-                        document={},
-                        order=0,
-                        created_at=from_micros(one.received_at),
-                        place=place,
-                    )
+            entry = self.entry_at(place, one.view.id, received_at=one.received_at)
             entry.know(one, version)
             yield entry
+
+    def entry_at(self, place: Place, task_id: str, *, received_at: int) -> TaskEntry:
+        """
+        Return the entry of a task whose place is known.
+
+        Args:
+            place: where it lies.
+            task_id: its id in its tree.
+            received_at: when its tree was; microseconds since 1970, UTC.
+        """
+        with self._lock:
+            entry = self._entries.get(place)
+            if entry is None:
+                # Not by its setter, which would want the lock.
+                entry = self._entries[place] = TaskEntry(
+                    self._session,
+                    task_id,
+                    document={},
+                    order=0,
+                    created_at=from_micros(received_at),
+                    place=place,
+                )
+            return entry
 
     def refresh(self, entries: Iterable[TaskEntry], version: int) -> None:
         """Read the rows of these that are in the store, with results that are not long."""
