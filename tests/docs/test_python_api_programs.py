@@ -78,6 +78,14 @@ def test_what_is_asked_side_by_side_overlaps_and_the_choice_waits_for_both() -> 
     assert_ended_before(south, choice)
 
 
+def test_pages_start_by_priority_though_they_were_drafted_the_other_way() -> None:
+    found = tasks(PRIORITY)
+    pages = {name: task for name, task in found.items() if name != "desk"}
+
+    assert list(pages) == ["poster", "letter", "ticket", "alarm"]
+    assert order(pages) == ["alarm", "ticket", "letter", "poster"]
+
+
 def test_the_team_is_told_after_the_check_has_failed() -> None:
     found = tasks(COMPLEX)
 
@@ -108,3 +116,7 @@ def test_the_array_ends_with_its_root_and_begins_with_what_is_urgent() -> None:
     found = tasks(ARRAY)
 
     assert order(found) == ["proverb", "haiku", "longest"]
+    assert found["longest"].dependencies == [
+        {"id": "haiku", "on": "success"},
+        {"id": "proverb", "on": "success"},
+    ]

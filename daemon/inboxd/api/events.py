@@ -22,6 +22,7 @@ class TaskStarted:
     #: The caller's handle, where the tree is one of the caller's; it shows the task as it is now,
     #: which may be later than the event.
     task: Task
+    #: The attempt, as hooks are told of it.
     attempt: ToldAttempt
 
 
@@ -29,6 +30,7 @@ class TaskStarted:
 class TaskProgress:
     """A running attempt said how far it is; of each the newest, once a second at the most."""
 
+    #: As of `TaskStarted`.
     task: Task
     #: The attempt's number, from 1.
     attempt: int
@@ -42,7 +44,9 @@ class TaskProgress:
 class AttemptEnded:
     """An attempt failed or was interrupted, and another one follows: the task has not ended."""
 
+    #: As of `TaskStarted`.
     task: Task
+    #: The attempt that ended.
     attempt: ToldAttempt
     #: `retry_at` says when the next one is due.
     outcome: ToldOutcome
@@ -52,6 +56,7 @@ class AttemptEnded:
 class TaskEnded:
     """A task ended."""
 
+    #: As of `TaskStarted`.
     task: Task
     #: `completed`, `failed`, `cancelled` or `skipped`.
     status: TaskStatus

@@ -9,7 +9,8 @@ import inspect
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import inboxd
 from inboxd.api.described import Attribute, attributes, docstring, methods, signature
@@ -32,6 +33,8 @@ imported from `inboxd`. The [tutorial](../tutorial/python-api.md) shows how they
 What holds for all: times are aware `datetime`s in UTC; durations are seconds; results, inputs and
 the like are JSON values. What waits is `async`; an attribute is a plain read of what is so now.
 Every error is an `InboxdError`, but for mistakes of the program itself (`TypeError`, `ValueError`).
+In signatures `Tree` is a `TaskTreeNode` or a `TaskTrees`, and `OnEvent` a function of a `TreeEvent`,
+whose answer is awaited if that can be: `Callable[[TreeEvent], Awaitable[object] | object]`.
 """
 
 #: What stands on the page: titles, and the names below them.
@@ -40,6 +43,10 @@ SECTIONS: Final[dict[str, Sequence[str]]] = {
     "Running trees": ("TaskManager",),
     "Tasks": ("TaskRepository", "Task", "TaskStatus", "TaskError", "TaskErrorCode"),
     "Trees": ("TaskCreator", "TaskTreeNode", "TaskTrees"),
+    "Events": (
+        *("TreeEvents", "TaskStarted", "TaskProgress", "AttemptEnded", "TaskEnded", "TreeEnded"),
+        *("TreeEvent", "ToldAttempt", "ToldOutcome", "ToldTree"),
+    ),
     "Errors": (
         *("InboxdError", "InvalidTaskArray", "Problem", "ProblemCode", "NotFound"),
         *("AmbiguousTask", "Conflict", "StoreInUse", "StoreError", "ConfigurationError"),
@@ -51,7 +58,13 @@ SECTIONS: Final[dict[str, Sequence[str]]] = {
 _PUBLIC: Final[dict[str, Sequence[str]]] = {"Session": ("is_closed", "close")}
 
 #: Classes that callers do not make themselves, so that how they are made is nobody's business.
-_MADE_BY_US: Final = frozenset({"Session", "Task", "TaskRepository", "TaskError", "Problem"})
+_MADE_BY_US: Final = frozenset(
+    {
+        *("Session", "Task", "TaskRepository", "TaskError", "Problem"),
+        *("TreeEvents", "TaskStarted", "TaskProgress", "AttemptEnded", "TaskEnded", "TreeEnded"),
+        *("ToldAttempt", "ToldOutcome", "ToldTree"),
+    }
+)
 
 #: What is reached without being imported.
 _NOT_EXPORTED: Final[dict[str, Any]] = {"TaskRepository": TaskRepository}
@@ -74,7 +87,12 @@ def render() -> str:
         parts.append(f"## {title}\n")
         for name in names:
             what = _NOT_EXPORTED.get(name) or getattr(inboxd, name)
-            parts += _class(name, what) if isinstance(what, type) else _function(name, what, 3)
+            if isinstance(what, type):
+                parts += _class(name, what)
+            elif isinstance(what, UnionType):
+                parts += _union(name, what)
+            else:
+                parts += _function(name, what, 3)
     return "\n".join(parts)
 
 
@@ -88,6 +106,11 @@ def _function(name: str, function: Any, level: int) -> Iterator[str]:
     yield f"{'#' * level} `{name}`\n"
     yield f"```text\n{signature(function, name.rpartition('.')[2])}\n```\n"
     yield f"{docstring(function)}\n"
+
+
+def _union(name: str, union: UnionType) -> Iterator[str]:
+    yield f"### `{name}`\n"
+    yield f"One of {', '.join(f'`{each.__name__}`' for each in get_args(union))}.\n"
 
 
 def _class(name: str, kind: type[Any]) -> Iterator[str]:

@@ -16,11 +16,13 @@ __all__ = ["ToldAttempt", "ToldOutcome", "ToldTask", "ToldTree"]
 class ToldTree:
     """A tree, as it was when the hook was called. Times are aware UTC."""
 
+    #: Its public id, a UUIDv7.
     tree_id: str
     #: The `name` of its file's envelope.
     name: str | None
     #: The name of its file, fit to be shown; None when it came another way.
     file: str | None
+    #: The `user_id` of its file's envelope.
     user_id: str | None
     #: The uid of the file's owner.
     owner: int | None
@@ -28,11 +30,15 @@ class ToldTree:
     metadata: Mapping[str, Any]
     #: `pending`, `in_progress`, `completed`, `failed` or `cancelled`.
     status: str
+    #: How many tasks it has.
     task_count: int
     #: Tasks by their status, those that are not 0.
     counts: Mapping[str, int]
+    #: When it was committed.
     accepted_at: datetime
+    #: When its first attempt started; None before that.
     started_at: datetime | None = None
+    #: When its last task ended; None before that.
     ended_at: datetime | None = None
     #: Writes the result document to a binary file, piece by piece: the form of the result file.
     #: Only while the hook runs.
@@ -62,6 +68,7 @@ class ToldAttempt:
     number: int
     #: The place in the order of all starts.
     start_seq: int
+    #: Aware, UTC.
     started_at: datetime
 
 
@@ -72,6 +79,7 @@ class ToldOutcome:
     #: `interrupted`: a stop or a crash of the daemon cut it, and another attempt follows.
     #: `cancelled`: a person cancelled its task, whatever the attempt itself reported.
     status: Literal["completed", "failed", "interrupted", "cancelled"]
+    #: Aware, UTC.
     ended_at: datetime
     #: `{"code", "message", "cause", …}` as in the result file; None when it completed.
     error: Mapping[str, Any] | None = None
