@@ -87,7 +87,7 @@ class Session:
             #: What is asked of the trees in the store.
             self.steering = Steering(self, self._engine.scheduler, self.watch, self._reader)
             #: Those of its tasks that are in the store.
-            self.stored = StoredTasks(self, self._reader)
+            self.stored = StoredTasks(self, self._reader, self._engine.scheduler)
             self._engine.start(run_left_over=False)
             self._engine.hook_thread.start()
         except BaseException:
@@ -207,6 +207,11 @@ class Session:
             for position, entry in enumerate(entries):
                 entry.place = Place(tree.id, tree.number, tree.first_task + position)
             self.drafts.forget(entries)
+
+    def is_accepting(self, entry: TaskEntry) -> bool:
+        """Return whether a draft is on its way into the store."""
+        with self._lock:
+            return entry in self._accepting
 
     @contextmanager
     def _accepting_only(self, entries: Sequence[TaskEntry]) -> Generator[None]:

@@ -1,0 +1,197 @@
+"""The fields of one task as a program gives them: made JSON, and checked by every rule for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from inboxd.api.entry import references_of
+from inboxd.api.problems import of_the_list
+from inboxd.api.task import Task
+from inboxd.array.check import RejectedArray
+from inboxd.array.document import check_document
+from inboxd.array.invalid import InvalidTaskArray
+from inboxd.array.limits import Limits
+from inboxd.array.problem import Problem, ProblemCode, quoted
+from inboxd.clock import rfc3339
+from inboxd.task import PlaceKind, RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from inboxd.array.catalog import InputPath, InputProblem
+
+__all__ = ["as_written", "checked"]
+
+#: What one task by itself cannot tell.
+_OF_THE_TREE = frozenset({ProblemCode.UNKNOWN_REFERENCE, ProblemCode.AMBIGUOUS_REFERENCE})
+#: Wrong by itself only where a task names its own id: a name may be that of another task's id.
+_OF_ITSELF = frozenset(
+    {ProblemCode.SELF_DEPENDENCY, ProblemCode.DEPENDENCY_CYCLE, ProblemCode.PARENT_CYCLE}
+)
+
+
+def as_written(fields: Mapping[str, Any], extra: object = None) -> dict[str, Any]:
+    """
+    Return fields as a task array has them, where a program has a type of its own for them.
+
+    A task stands for its id, a `timedelta` for seconds, a `datetime` for its text, a mapping of
+    whatever kind for an object.
+
+    Args:
+        fields: by name.
+        extra: the `x-…` fields; None: none.
+
+    Raises:
+        InvalidTaskArray: what is `extra` is no `x-…` field.
+    """
+    written = {key: _written(key, value) for key, value in fields.items()}
+    if extra is None:
+        return written
+    if not isinstance(extra, Mapping):
+        raise _one(ProblemCode.WRONG_TYPE, "", "`extra` is a mapping of `x-…` fields")
+    for key, value in cast("Mapping[object, object]", extra).items():
+        if not isinstance(key, str) or not key.startswith("x-"):
+            raise _one(
+                ProblemCode.UNKNOWN_FIELD,
+                "",
+                f"{quoted(str(key))} is no `x-…` field",
+                "give the fields of a task by keyword, and only `x-…` fields in `extra`",
+            )
+        written[key] = value
+    return written
+
+
+def checked(task_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a copy of the document of a draft, when all is right that needs no other task.
+
+    What only the tree can say is looked at when it is distributed: whether there is a task of each
+    name, whether somebody offers the executor, and what that takes.
+
+    Args:
+        task_id: its id.
+        document: its other fields, as a task array has them.
+
+    Raises:
+        InvalidTaskArray: all that is wrong; pointers start at the task (`/priority`).
+    """
+    limits = Limits()
+    found = check_document(
+        [{"id": task_id, **document}],
+        # There is no file, whose size would bound the values: the limits do.
+        size=limits.max_bytes,
+        limits=limits,
+        catalog=_ANY_EXECUTOR,
+        positions=_nowhere,
+    )
+    if isinstance(found, RejectedArray):
+        problems = [problem for problem in found.problems if problem.code not in _OF_THE_TREE]
+        if problems and all(problem.code in _OF_ITSELF for problem in problems):
+            problems = problems if task_id in references_of(document) else []
+        if problems:
+            raise InvalidTaskArray(
+                [_of_the_task(problem) for problem in problems], has_more=found.has_more
+            )
+    return msgspec.json.decode(msgspec.json.encode(document), type=dict[str, Any])
+
+
+def _written(key: str, value: Any) -> Any:
+    if isinstance(value, Task):
+        return value.id
+    if isinstance(value, str):
+        # An enum is text as well.
+        return str(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime):
+        # Without an offset it is refused as such a text is.
+        return value.isoformat() if value.utcoffset() is None else rfc3339(value)
+    if isinstance(value, RetryPolicy):
+        return {
+            "limit": value.limit,
+            "delay": value.delay_seconds,
+            "backoff": value.backoff,
+            "max_delay": value.max_delay_seconds,
+            "jitter": value.jitter,
+        }
+    if key == "retry" and isinstance(value, Mapping):
+        parts = cast("Mapping[str, Any]", value)
+        return {part: _written(part, given) for part, given in parts.items()}
+    if key == "dependencies" and isinstance(value, Iterable) and not isinstance(value, Mapping):
+        return [_edge(edge) for edge in cast("Iterable[object]", value)]
+    if isinstance(value, Mapping) and not isinstance(value, dict):
+        return dict(cast("Mapping[object, object]", value))
+    return value
+
+
+def _edge(edge: Any) -> Any:
+    if isinstance(edge, Mapping):
+        parts = cast("Mapping[str, Any]", edge)
+        return {part: _written(part, given) for part, given in parts.items()}
+    return _written("", edge)
+
+
+def _of_the_task(problem: Problem) -> Problem:
+    problem = of_the_list(problem)
+    pointer = problem.pointer
+    if pointer == "/0" or pointer.startswith("/0/"):
+        pointer = pointer[2:]
+    return replace(problem, pointer=pointer)
+
+
+def _one(
+    code: ProblemCode, pointer: str, message: str, hint: str | None = None
+) -> InvalidTaskArray:
+    return InvalidTaskArray([Problem(code=code, pointer=pointer, message=message, hint=hint)])
+
+
+class _AnyExecutor:
+    """A catalog in which every executor is, and each takes everything."""
+
+    def kind_of(self, executor: str) -> PlaceKind | None:
+        """Return some kind of place."""
+        del executor
+        return PlaceKind.PROCESS
+
+    def names(self) -> Iterable[str]:
+        """Return none: nothing is unknown."""
+        return ()
+
+    def wants_input_check(self, executor: str) -> bool:
+        """Return False: any object will do."""
+        del executor
+        return False
+
+    def wants_params_check(self, executor: str) -> bool:
+        """Return False: any params will do."""
+        del executor
+        return False
+
+    def params_problems(self, executor: str, params: dict[str, Any]) -> Sequence[InputProblem]:
+        """Return none."""
+        del executor, params
+        return ()
+
+    def input_problems(
+        self, executor: str, inputs: dict[str, Any], *, open_at: Collection[InputPath] = ()
+    ) -> Sequence[InputProblem]:
+        """Return none."""
+        del executor, inputs, open_at
+        return ()
+
+    def code_places(self, executor: str, inputs: dict[str, Any]) -> Sequence[InputPath]:
+        """Return none: what is code is looked for when the tree is distributed."""
+        del executor, inputs
+        return ()
+
+
+_ANY_EXECUTOR = _AnyExecutor()
+
+
+def _nowhere(path: object, *, at_key: bool) -> None:
+    """A value that was never in a file has no place in one."""
