@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         TreeEvent,
     )
     from inboxd.api.manager import TaskManager
+    from inboxd.api.repository import TaskRepository
     from inboxd.api.run_array import run_array
     from inboxd.api.session import Session, create_session
     from inboxd.api.task import Task
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from inboxd.array.invalid import InvalidTaskArray
     from inboxd.array.problem import Problem, ProblemCode
     from inboxd.errors import (
+        AmbiguousReference,
         AmbiguousTask,
         ConfigurationError,
         Conflict,
@@ -55,10 +57,11 @@ if TYPE_CHECKING:
         TaskContext,
     )
     from inboxd.plugins.told import ToldAttempt, ToldOutcome, ToldTask, ToldTree
-    from inboxd.task import TaskError, TaskErrorCode, TaskStatus
+    from inboxd.task import Delivery, Join, RetryPolicy, TaskError, TaskErrorCode, TaskStatus
     from inboxd.version import VERSION as __version__
 
 __all__ = [
+    "AmbiguousReference",
     "AmbiguousTask",
     "AttemptEnded",
     "CandidateTask",
@@ -66,6 +69,7 @@ __all__ = [
     "CommandLine",
     "ConfigurationError",
     "Conflict",
+    "Delivery",
     "Executor",
     "HasPositions",
     "InboxdError",
@@ -73,6 +77,7 @@ __all__ = [
     "InvalidInputs",
     "InvalidTaskArray",
     "Isolation",
+    "Join",
     "NoRetry",
     "NotFound",
     "ParseProblem",
@@ -80,6 +85,7 @@ __all__ = [
     "Problem",
     "ProblemCode",
     "RetryLater",
+    "RetryPolicy",
     "Session",
     "SessionClosed",
     "StoreError",
@@ -92,6 +98,7 @@ __all__ = [
     "TaskErrorCode",
     "TaskManager",
     "TaskProgress",
+    "TaskRepository",
     "TaskStarted",
     "TaskStatus",
     "TaskTreeNode",
@@ -112,6 +119,7 @@ __all__ = [
 
 #: The module of each public name; a test holds it against the imports above.
 _MODULES = {
+    "AmbiguousReference": "inboxd.errors",
     "AmbiguousTask": "inboxd.errors",
     "AttemptEnded": "inboxd.api.events",
     "CandidateTask": "inboxd.plugins.candidate",
@@ -119,6 +127,7 @@ _MODULES = {
     "CommandLine": "inboxd.plugins.protocol",
     "ConfigurationError": "inboxd.errors",
     "Conflict": "inboxd.errors",
+    "Delivery": "inboxd.task",
     "Executor": "inboxd.plugins.protocol",
     "HasPositions": "inboxd.plugins.protocol",
     "InboxdError": "inboxd.errors",
@@ -126,6 +135,7 @@ _MODULES = {
     "InvalidInputs": "inboxd.errors",
     "InvalidTaskArray": "inboxd.array.invalid",
     "Isolation": "inboxd.plugins.protocol",
+    "Join": "inboxd.task",
     "NoRetry": "inboxd.errors",
     "NotFound": "inboxd.errors",
     "ParseProblem": "inboxd.plugins.protocol",
@@ -133,6 +143,7 @@ _MODULES = {
     "Problem": "inboxd.array.problem",
     "ProblemCode": "inboxd.array.problem",
     "RetryLater": "inboxd.errors",
+    "RetryPolicy": "inboxd.task",
     "Session": "inboxd.api.session",
     "SessionClosed": "inboxd.errors",
     "StoreError": "inboxd.errors",
@@ -145,6 +156,7 @@ _MODULES = {
     "TaskErrorCode": "inboxd.task",
     "TaskManager": "inboxd.api.manager",
     "TaskProgress": "inboxd.api.events",
+    "TaskRepository": "inboxd.api.repository",
     "TaskStarted": "inboxd.api.events",
     "TaskStatus": "inboxd.task",
     "TaskTreeNode": "inboxd.api.tree",

@@ -24,7 +24,7 @@ _LONGEST_DEFAULT = 30
 _STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _SECTIONS = {"Args": "Arguments", "Returns": "Returns", "Yields": "Yields", "Raises": "Raises"}
 _SECTION = re.compile(rf"^({'|'.join(_SECTIONS)}):\n", re.MULTILINE)
-_ENTRY = re.compile(r"^(\*{0,2}[\w.]+): ", re.MULTILINE)
+_ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \w+)*): ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def _entries(block: str) -> str:
         return f" {block}"
     ends = [match.start() for match in names[1:]] + [len(block)]
     return "\n" + "".join(
-        f"\n- `{match[1]}`: {' '.join(block[match.end() : end].split())}"
+        f"\n- `{match[1].replace(', ', '`, `')}`: {' '.join(block[match.end() : end].split())}"
         for match, end in zip(names, ends, strict=True)
     )
 

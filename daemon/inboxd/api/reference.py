@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import inboxd
 from inboxd.api.described import Attribute, attributes, docstring, methods, signature
-from inboxd.api.repository import TaskRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +23,8 @@ __all__ = ["SECTIONS", "public_members", "render", "rendered_names"]
 _HEAD = """\
 # Python API
 
-Rendered from the docstrings by `python -m inboxd.api.reference`. All names but `TaskRepository` are
-imported from `inboxd`. The [tutorial](../tutorial/python-api.md) shows how they go together,
+Rendered from the docstrings by `python -m inboxd.api.reference`. All names are imported from
+`inboxd`. The [tutorial](../tutorial/python-api.md) shows how they go together,
 [Task trees in Python](../how-to/task-trees-in-python.md) has whole programs, and
 [Sessions](../explanation/python-api.md) says what happens in your process. `@executor`,
 `TaskContext` and what else authors of executors need stands in [Python plugins](python-plugins.md).
@@ -33,7 +32,7 @@ imported from `inboxd`. The [tutorial](../tutorial/python-api.md) shows how they
 What holds for all: times are aware `datetime`s in UTC; durations are seconds; results, inputs and
 the like are JSON values. What waits is `async`; an attribute is a plain read of what is so now.
 Every error is an `InboxdError`, but for mistakes of the program itself (`TypeError`, `ValueError`).
-In signatures `Tree` is a `TaskTreeNode` or a `TaskTrees`, and `OnEvent` a function of a `TreeEvent`,
+In signatures `Tree` is a `TaskTreeNode` or a `TaskTrees`, and `OnEvent` a function of one event,
 whose answer is awaited if that can be: `Callable[[TreeEvent], Awaitable[object] | object]`.
 """
 
@@ -41,7 +40,10 @@ whose answer is awaited if that can be: `Callable[[TreeEvent], Awaitable[object]
 SECTIONS: Final[dict[str, Sequence[str]]] = {
     "Sessions": ("create_session", "Session", "run_array"),
     "Running trees": ("TaskManager",),
-    "Tasks": ("TaskRepository", "Task", "TaskStatus", "TaskError", "TaskErrorCode"),
+    "Tasks": (
+        *("TaskRepository", "Task", "TaskStatus", "TaskError", "TaskErrorCode"),
+        *("RetryPolicy", "Join", "Delivery"),
+    ),
     "Trees": ("TaskCreator", "TaskTreeNode", "TaskTrees"),
     "Events": (
         *("TreeEvents", "TaskStarted", "TaskProgress", "AttemptEnded", "TaskEnded", "TreeEnded"),
@@ -49,7 +51,14 @@ SECTIONS: Final[dict[str, Sequence[str]]] = {
     ),
     "Errors": (
         *("InboxdError", "InvalidTaskArray", "Problem", "ProblemCode", "NotFound"),
-        *("AmbiguousTask", "Conflict", "StoreInUse", "StoreError", "ConfigurationError"),
+        *(
+            "AmbiguousReference",
+            "AmbiguousTask",
+            "Conflict",
+            "StoreInUse",
+            "StoreError",
+            "ConfigurationError",
+        ),
         "SessionClosed",
     ),
 }
@@ -58,16 +67,7 @@ SECTIONS: Final[dict[str, Sequence[str]]] = {
 _PUBLIC: Final[dict[str, Sequence[str]]] = {"Session": ("is_closed", "close")}
 
 #: Classes that callers do not make themselves, so that how they are made is nobody's business.
-_MADE_BY_US: Final = frozenset(
-    {
-        *("Session", "Task", "TaskRepository", "TaskError", "Problem"),
-        *("TreeEvents", "TaskStarted", "TaskProgress", "AttemptEnded", "TaskEnded", "TreeEnded"),
-        *("ToldAttempt", "ToldOutcome", "ToldTree"),
-    }
-)
-
-#: What is reached without being imported.
-_NOT_EXPORTED: Final[dict[str, Any]] = {"TaskRepository": TaskRepository}
+_MADE_BY_US: Final = frozenset({"Session", "Task", "TaskPage", "TaskRepository", "TreeEvents"})
 
 
 def rendered_names() -> list[str]:
@@ -86,7 +86,7 @@ def render() -> str:
     for title, names in SECTIONS.items():
         parts.append(f"## {title}\n")
         for name in names:
-            what = _NOT_EXPORTED.get(name) or getattr(inboxd, name)
+            what = getattr(inboxd, name)
             if isinstance(what, type):
                 parts += _class(name, what)
             elif isinstance(what, UnionType):
@@ -116,13 +116,16 @@ def _union(name: str, union: UnionType) -> Iterator[str]:
 def _class(name: str, kind: type[Any]) -> Iterator[str]:
     yield f"### `{name}`\n"
     init = vars(kind).get("__init__")
-    is_made = name not in _MADE_BY_US and not issubclass(kind, Enum | BaseException)
-    if is_made and inspect.isfunction(init):
+    # What is a value says by its attributes how it is made.
+    is_made = name not in _MADE_BY_US and bool(init.__doc__) and inspect.isfunction(init)
+    if issubclass(kind, Enum | BaseException):
+        is_made = False
+    if is_made:
         yield f"```text\n{signature(init, name)}\n```\n"
     if issubclass(kind, BaseException):
         yield f"A kind of {', '.join(f'`{base.__name__}`' for base in kind.__bases__)}.\n"
     yield f"{docstring(kind)}\n"
-    if is_made and inspect.isfunction(init):
+    if is_made:
         yield f"{docstring(init)}\n"
     chosen = public_members(name)
     listed = [each for each in attributes(kind) if chosen is None or each.name in chosen]
