@@ -146,7 +146,6 @@ def retry_steps(
     if row.phase < _Phase.RESET:
         found = yield from _find(grip, sweep)
         tree = grip.tree(row.tree)
-        numbers = [tree.first_task + i for i, is_found in enumerate(found) if is_found]
         if row.phase == _Phase.FIND:
             refusal = _refusal(grip, tree, found)
             if refusal is not None:
@@ -158,17 +157,18 @@ def retry_steps(
             if tree.marks & TreeMark.LEFT_OVER:
                 pending = grip.open_tasks(tree)
                 grip.unmark(tree, TreeMark.LEFT_OVER)
-            answer(Retried(again=len(numbers), left_over=pending))
+            answer(Retried(again=found.count(1), left_over=pending))
             reopen_tree(grip.connection, tree.id)
             row.phase = _Phase.MARK
         else:
             # After a crash, or a turn that failed: what was kept may have failed since.
-            busy = {entry.task.id for entry in grip.running(tree)}
-            numbers = [number for number in numbers if number not in busy]
-        for start in range(0, len(numbers), _ROWS_A_STEP):
-            chunk = numbers[start : start + _ROWS_A_STEP]
-            mark_to_reset(grip.connection, chunk)
-            yield len(chunk)
+            for entry in grip.running(tree):
+                found[entry.task.id - tree.first_task] = 0
+        for start in range(0, len(found), _ROWS_A_STEP):
+            end = min(start + _ROWS_A_STEP, len(found))
+            numbers = [tree.first_task + i for i in range(start, end) if found[i]]
+            mark_to_reset(grip.connection, numbers)
+            yield len(numbers) + (end - start) // 10 + 1
         row.phase = _Phase.RESET
         row.next = grip.tree(row.tree).first_task
     yield from reset_steps(grip, sweep)
