@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from inboxd.api.run_array import run_array
     from inboxd.api.session import Session, create_session
     from inboxd.api.task import Task
+    from inboxd.api.task_attempt import TaskAttempt
+    from inboxd.api.task_page import TaskPage
     from inboxd.api.tree import TaskTreeNode, TaskTrees
     from inboxd.array.invalid import InvalidTaskArray
     from inboxd.array.problem import Problem, ProblemCode
@@ -91,12 +93,14 @@ __all__ = [
     "StoreError",
     "StoreInUse",
     "Task",
+    "TaskAttempt",
     "TaskContext",
     "TaskCreator",
     "TaskEnded",
     "TaskError",
     "TaskErrorCode",
     "TaskManager",
+    "TaskPage",
     "TaskProgress",
     "TaskRepository",
     "TaskStarted",
@@ -149,12 +153,14 @@ _MODULES = {
     "StoreError": "inboxd.errors",
     "StoreInUse": "inboxd.errors",
     "Task": "inboxd.api.task",
+    "TaskAttempt": "inboxd.api.task_attempt",
     "TaskContext": "inboxd.plugins.protocol",
     "TaskCreator": "inboxd.api.creator",
     "TaskEnded": "inboxd.api.events",
     "TaskError": "inboxd.task",
     "TaskErrorCode": "inboxd.task",
     "TaskManager": "inboxd.api.manager",
+    "TaskPage": "inboxd.api.task_page",
     "TaskProgress": "inboxd.api.events",
     "TaskRepository": "inboxd.api.repository",
     "TaskStarted": "inboxd.api.events",

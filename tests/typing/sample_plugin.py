@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, assert_type
 
 from inboxd import (
+    CandidateTask,
     CommandLine,
     Executor,
+    HasPositions,
     InputProblem,
+    InvalidInputs,
     Isolation,
     NoRetry,
+    ParseProblem,
     PluginConfiguration,
     Problem,
     ProblemCode,
@@ -52,6 +56,8 @@ def copy(inputs: Copy, context: TaskContext) -> list[str]:
     assert_type(context.dependencies, Mapping[str, Any])
     context.progress(0.5, "half")
     context.log.info("copying")
+    if inputs.times > 9:
+        raise InvalidInputs("nine at most")
     if context.attempt > 3:
         raise NoRetry("three times is enough")
     return [inputs.source] * inputs.times
@@ -96,9 +102,34 @@ def inboxd_configure(configuration: PluginConfiguration) -> None:
 
 
 @hookimpl
+def inboxd_parse_file(path: Path, data: bytes) -> list[Any] | None:
+    if not data:
+        raise ParseProblem("there is nothing in it", line=1)
+    return Lines(data.split())
+
+
+class Lines(list[Any]):
+    """An answer of the hook that knows where its values stood."""
+
+    def position_of(
+        self, path: tuple[str | int, ...], *, at_key: bool = False
+    ) -> tuple[int, int] | None:
+        return (1, 1) if at_key else None
+
+
+positions: HasPositions = Lines()
+
+
+def pointer_of(task: CandidateTask) -> str:
+    assert_type(task.dependencies, tuple[str, ...])
+    assert_type(task.timeout_seconds, float | None)
+    return task.pointer
+
+
+@hookimpl
 def inboxd_validate_tree(tree: CandidateTree) -> list[Problem]:
     return [
-        Problem(code=ProblemCode.INVALID_VALUE, pointer=task.pointer, message="no")
+        Problem(code=ProblemCode.INVALID_VALUE, pointer=pointer_of(task), message="no")
         for task in tree.tasks()
         if task.priority == 0
     ]

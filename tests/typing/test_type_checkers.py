@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,75 +11,123 @@ from pathlib import Path
 
 import pytest
 
-SAMPLE = Path(__file__).with_name("sample_plugin.py")
+import inboxd
 
-WRONG = """
+HERE = Path(__file__).parent
+SAMPLES = ("sample_plugin.py", "sample_api.py")
+
+#: Programs with mistakes: a checker sees one in each line with a comment, and nowhere else.
+WRONG = {
+    "wrong_plugin.py": """
 from typing import Any
 from inboxd import Executor, TaskContext, executor
 
 @executor("copy")
 def copy(inputs: dict[str, Any], context: TaskContext) -> int:
-    return context.atempt  # 7: no such attribute
+    return context.atempt  # no such attribute
 
-copy("a")  # 9: not its arguments
+copy("a")  # not its arguments
 
-@executor(copy)  # 11: a name is wanted
+@executor(copy)  # a name is wanted
 def other(inputs: dict[str, Any], context: TaskContext) -> None: ...
 
 class NoExecutor:
     name = "none"
 
-offered: list[Executor] = [NoExecutor()]  # 17: not what an executor has
-"""
-WRONG_LINES = {7, 9, 11, 17}
+offered: list[Executor] = [NoExecutor()]  # not what an executor has
+""",
+    "wrong_api.py": """
+from inboxd import Session, Task, TaskCreator, TaskManager, TaskTreeNode, create_session, run_array
+
+session = create_session(places="many")  # a number is wanted
+create_session(place=4)  # no such setting
+TaskManager()  # of which session?
+run_array({"id": "a"})  # a list is wanted
+
+def look(task: Task, tree: TaskTreeNode) -> None:
+    task.priority = 1  # a handle only shows
+    print(task.stauts)  # no such attribute
+    tree.add_child(task)  # a node is wanted
+    print(task.error.code)  # there may be none
+    tree.tasks().append(task)  # an iterator
+
+async def run(session: Session, tree: TaskTreeNode) -> None:
+    manager = TaskManager(session)
+    await manager.distribute_task_tree([tree])  # TaskTrees([tree])
+    await manager.retry(tree, on_event=print_nothing)  # called with an event
+    found: TaskTreeNode = await TaskCreator(session).create_task_trees_from_array([])  # several
+    create = manager.task_repository.create_task
+    await create(name="a", priority="high")  # a number is wanted
+    await create(name="a", timout=3)  # no such field
+    await manager.task_repository.list_tasks("failed")  # by keyword
+    for event in manager.events(tree):  # async for
+        print(found)
+
+def print_nothing() -> None: ...
+""",
+}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A directory that is nobody's checkout."""
-    shutil.copy(SAMPLE, tmp_path / "sample.py")
-    (tmp_path / "wrong.py").write_text(WRONG)
+    for name in SAMPLES:
+        shutil.copy(HERE / name, tmp_path / name)
+    for name, text in WRONG.items():
+        (tmp_path / name).write_text(text)
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     return tmp_path
 
 
-def _mypy(project: Path, name: str) -> tuple[int, set[int], str]:
-    """Return the exit code, the lines with errors, and all that was said."""
+def _mypy(project: Path) -> tuple[set[tuple[str, int]], str]:
+    """Return the files and lines with errors, and all that was said."""
     ended = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", name],
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *SAMPLES, *WRONG],
         cwd=project,
         capture_output=True,
         text=True,
         check=False,
     )
-    lines = {int(line.split(":")[1]) for line in ended.stdout.splitlines() if ": error:" in line}
-    return ended.returncode, lines, ended.stdout + ended.stderr
+    found = [line.split(":") for line in ended.stdout.splitlines() if ": error:" in line]
+    return {(name, int(line)) for name, line, *_ in found}, ended.stdout + ended.stderr
 
 
-def _pyright(project: Path, name: str) -> tuple[int, set[int], str]:
+def _pyright(project: Path) -> tuple[set[tuple[str, int]], str]:
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
     ended = subprocess.run(
-        [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, name],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
+        [*command, *SAMPLES, *WRONG], cwd=project, capture_output=True, text=True, check=False
     )
-    found = json.loads(ended.stdout)["generalDiagnostics"]
-    lines = {one["range"]["start"]["line"] + 1 for one in found if one["severity"] == "error"}
-    return ended.returncode, lines, ended.stdout + ended.stderr
+    found = [
+        (Path(one["file"]).name, int(one["range"]["start"]["line"]) + 1)
+        for one in json.loads(ended.stdout)["generalDiagnostics"]
+        if one["severity"] == "error"
+    ]
+    return set(found), ended.stdout + ended.stderr
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("check", [_mypy, _pyright])
-def test_a_plugin_passes_and_mistakes_are_seen(
+def test_what_users_write_passes_and_their_mistakes_are_seen(
     check: object, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert callable(check)
     # As the Makefile has it: the Node.js that comes with pyright, which fetches nothing.
     monkeypatch.setenv("PYRIGHT_PYTHON_GLOBAL_NODE", "0")
     monkeypatch.setenv("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
-    status, lines, said = check(project, "sample.py")
-    _, wrong_lines, _ = check(project, "wrong.py")
+    actual, said = check(project)
 
-    assert (status, lines) == (0, set()), said
-    assert wrong_lines == WRONG_LINES
+    expected = {
+        (name, number)
+        for name, text in WRONG.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if "  # " in line
+    }
+    assert actual == expected, said
+
+
+def test_every_public_name_stands_in_a_sample() -> None:
+    """What is pinned nowhere could change its type unseen."""
+    texts = "".join((HERE / name).read_text() for name in SAMPLES)
+    missing = [name for name in inboxd.__all__ if not re.search(rf"\b{name}\b", texts)]
+
+    assert missing == []

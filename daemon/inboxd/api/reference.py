@@ -42,7 +42,7 @@ SECTIONS: Final[dict[str, Sequence[str]]] = {
     "Running trees": ("TaskManager",),
     "Tasks": (
         *("TaskRepository", "Task", "TaskStatus", "TaskError", "TaskErrorCode"),
-        *("RetryPolicy", "Join", "Delivery"),
+        *("TaskAttempt", "TaskPage", "RetryPolicy", "Join", "Delivery"),
     ),
     "Trees": ("TaskCreator", "TaskTreeNode", "TaskTrees"),
     "Events": (
