@@ -20,6 +20,7 @@ from inboxd.names import escaped
 from inboxd.plugged import check_settings, source_of
 from inboxd.plugins.live_executors import LiveExecutors
 from inboxd.plugins.manager import load_plugins
+from inboxd.plugins.registered import registered_executors
 from inboxd.running.leftovers import end_leftovers
 from inboxd.running.runner import Runner
 from inboxd.scheduling.scheduler import Scheduler
@@ -135,7 +136,8 @@ class Engine:
                 exc_info=broken.exc_info,
             )
         executors = self.executors = LiveExecutors(plugins, settings)
-        check_settings(settings, plugins, executors)
+        own = () if self._owns_process else registered_executors()
+        check_settings(settings, plugins, executors, own=own)
         results = self.open_reader()
         scheduler: Scheduler
         runner = self.runner = Runner(

@@ -10,6 +10,8 @@ from inboxd.plugins.unknown import known_executors, unknown_executor_settings
 from inboxd.running.worker_sources import worker_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from inboxd.config.settings import Settings
     from inboxd.plugins.live_executors import LiveExecutors
     from inboxd.plugins.manager import Plugins
@@ -28,19 +30,27 @@ def let_log(plugins: Plugins) -> None:
             own.setLevel(ours.level)
 
 
-def check_settings(settings: Settings, plugins: Plugins, executors: LiveExecutors) -> None:
+def check_settings(
+    settings: Settings, plugins: Plugins, executors: LiveExecutors, *, own: Iterable[str] = ()
+) -> None:
     """
     Make sure that every setting of a plugin or an executor is somebody's.
+
+    Args:
+        settings: all of them.
+        plugins: that are loaded.
+        executors: that they offer; they may be asked for more.
+        own: the names of executors of this process, which are added when they are needed.
 
     Raises:
         ConfigurationError: some are not, or cannot be used.
     """
-    for name in settings.executors.keys() - plugins.executors.keys():
+    for name in settings.executors.keys() - plugins.executors.keys() - set(own):
         executors.resolve(name, {"id": name, "params": {}, "inputs": {}})
     known, is_complete = known_executors(plugins)
     problems = [
         *plugins.problems,
-        *unknown_executor_settings(settings, {*known, *executors}, is_complete=is_complete),
+        *unknown_executor_settings(settings, {*known, *executors, *own}, is_complete=is_complete),
     ]
     if problems:
         raise ConfigurationError(problems)

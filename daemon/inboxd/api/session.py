@@ -325,7 +325,8 @@ def create_session(
         drain_timeout: how long `close` lets what runs go on; 0 s when nobody says.
         max_interruptions: how often an attempt that a crash cut is made again.
         settings: others, by `section.key` (`"notify.argv"`), `executors.NAME.key` or
-            `plugins.NAME.key`, with the values that a configuration file would give.
+            `plugins.NAME.key`, with the values that a configuration file would give. NAME is of a
+            plugin that is installed, or of an executor that `@executor` made before.
 
     Raises:
         ConfigurationError: the URL or a setting is unknown or cannot be used; `problems` has one
