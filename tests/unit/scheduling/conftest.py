@@ -164,7 +164,8 @@ class Bed:
         return self.ask(lambda grip: cancel_tree(grip, tree))
 
     def cancel_task(self, tree: int, position: int) -> Cancelled:
-        return self.ask(lambda grip: cancel_task(grip, self.number(tree, position)))
+        number = self.number(tree, position)
+        return self.ask(lambda grip: cancel_task(grip, number))
 
     def retry(self, tree: int) -> Retried:
         self.started_before = len(self.started)
@@ -240,6 +241,8 @@ class Bed:
         return {row[0]: STATUS_OF_STATE[row[1]].value for row in rows}
 
     def value(self, statement: str, *parameters: object) -> object:
+        """Return what a query gives; never inside a turn, which the end of this would undo."""
+        assert not self.connection.in_transaction()
         found = self.connection.exec_driver_sql(statement, parameters).scalar()
         self.connection.rollback()
         return found

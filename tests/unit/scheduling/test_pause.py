@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -230,7 +231,7 @@ def test_a_task_that_has_not_started_gets_another_priority(
     number = bed.number(tree, 3)
     bed.ask(lambda grip: set_task_priority(grip, number, 0))
     with pytest.raises(Conflict, match="/t0: it is in progress"):
-        bed.ask(lambda grip: set_task_priority(grip, bed.number(tree, 0), 0))
+        bed.ask(partial(set_task_priority, number=bed.number(tree, 0), priority=0))
     bed.run_to_end()
     with pytest.raises(Conflict, match="it has ended"):
         bed.ask(lambda grip: set_tree_priority_to(grip, tree, 0))
