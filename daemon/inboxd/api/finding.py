@@ -25,7 +25,7 @@ _MOST_CANDIDATES = 100
 _IDS_COMPARED = 1_000
 
 
-def entry_meant(session: Session, meant: Task | str) -> TaskEntry:
+def entry_meant(session: Session, meant: object) -> TaskEntry:
     """
     Return the entry of a task that is given by a handle, by its id, or as `<tree>/<id>`.
 

@@ -124,7 +124,8 @@ def _written(key: str, value: Any) -> Any:
         return {part: _written(part, given) for part, given in parts.items()}
     if key == "dependencies" and isinstance(value, Iterable) and not isinstance(value, Mapping):
         return [_edge(edge) for edge in cast("Iterable[object]", value)]
-    if isinstance(value, Mapping) and not isinstance(value, dict):
+    if isinstance(value, Mapping):
+        # Not of whatever kind: JSON is written of dicts.
         return dict(cast("Mapping[object, object]", value))
     return value
 

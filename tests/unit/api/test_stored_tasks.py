@@ -373,7 +373,7 @@ def test_what_waits_in_a_tree_may_change_what_does_no_harm(
     session: Session, gate: Gate, request: pytest.FixtureRequest
 ) -> None:
     tasks = repository(session)
-    array = [
+    array: list[dict[str, Any]] = [
         {"id": "gate", "executor": "repository_gate", "inputs": {"gate": request.node.name}},
         {"id": "w", "executor": "noop", "dependencies": ["gate"], "description": "old"},
         {"id": "bare", "executor": "noop", "dependencies": ["gate"]},
