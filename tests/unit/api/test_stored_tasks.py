@@ -144,7 +144,7 @@ def test_an_entry_that_nobody_holds_is_gone(session: Session) -> None:
 
 def test_a_task_of_a_kept_store_shows_every_field(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    array = [
+    array: list[dict[str, Any]] = [
         {"id": "top", "executor": "noop"},
         {
             "id": "t", "name": "count", "executor": "repository_echo", "parent_id": "top",
