@@ -11,11 +11,13 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 import inboxd
-from inboxd import TaskContext, TaskCreator, TaskManager, create_session, executor
+from inboxd import TaskContext, TaskCreator, TaskManager, create_session, executor, run_array
 from inboxd.api.described import attributes, methods
 from inboxd.api.reference import public_members, render, rendered_names
+from inboxd.cli.main import cli
 
 from .pages import ROOT, page
 from .python_programs import run_program
@@ -95,6 +97,23 @@ def test_the_program_of_the_readme_prints_what_it_says(
 
     assert printed == "completed 8\n"
     assert f"It prints `{printed.strip()}`." in README.text
+
+
+def test_the_verbs_read_a_kept_store_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (variable, url, command) = re.findall(
+        r"`(INBOXD_STORE__URL)=(sqlite:\S+) inboxd ([^`]+)`", EXPLANATION.text
+    )[0]
+    monkeypatch.chdir(tmp_path)
+    run_array([{"id": "a", "executor": "noop"}], name="kept", url="sqlite:///x.db")
+    kept = {each.name for each in tmp_path.iterdir()}
+    monkeypatch.setenv(variable, url.replace("/full/path", str(tmp_path)))
+    listed = CliRunner().invoke(cli, command.split(), catch_exceptions=False)
+
+    assert kept == {"x.db", "x.db.lock", "x.db.state"}
+    assert listed.exit_code == 0
+    assert re.search(r"completed +1/1 .* kept", listed.output)
 
 
 def test_the_page_lists_the_threads_of_a_session() -> None:
