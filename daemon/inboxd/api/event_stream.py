@@ -76,6 +76,8 @@ class TreeEvents:
         self._events: deque[TreeEvent] = deque()
         #: The store is being looked at, from this position on; None: it is not.
         self._position: int | None = None
+        #: Meanwhile, by position: the first that waits in `_items` of a task.
+        self._first: dict[int, Attempt | RecordedEnd] = {}
         #: The tree's status at its end.
         self._ended: TaskStatus | None = None
         self._is_over = False
@@ -100,12 +102,13 @@ class TreeEvents:
                 raise StopAsyncIteration
             if self._position is not None:
                 await self._look_in_store(self._position)
-            elif self._ended is not None:
-                await self._end(self._ended)
             elif self._items:
                 self._look_at(self._items.popleft())
-            else:
-                await self._take()
+            elif self._ended is not None:
+                await self._end(self._ended)
+            elif not self._take():
+                self._since_pause = 0
+                await self._subscription.wait()
         self._since_pause += 1
         if self._since_pause > _EVENTS_A_TURN:
             self._since_pause = 0
@@ -132,12 +135,11 @@ class TreeEvents:
 
     # From what is told to events -----------------------------------------------------------------
 
-    async def _take(self) -> None:
+    def _take(self) -> bool:
+        """Take what waits; False: nothing does."""
         taken = self._subscription.take()
         if taken is None:
-            self._since_pause = 0
-            await self._subscription.wait()
-            return
+            return False
         entries = self._subscription.entries
         if self._told is None and entries is not None:
             self._told = ToldSoFar(len(entries))
@@ -146,7 +148,14 @@ class TreeEvents:
             self._tree_id = place.tree_id
         if taken.is_behind:
             self._position = 0
+        if self._position is not None:
+            for item in taken.items:
+                if isinstance(item, Attempt):
+                    self._first.setdefault(item.position, item)
+                elif isinstance(item, RecordedEnd):
+                    self._first.setdefault(item.attempt.position, item)
         self._items.extend(taken.items)
+        return True
 
     def _look_at(self, item: Item) -> None:
         told = self._told
@@ -174,7 +183,7 @@ class TreeEvents:
                 self._position = 0  # what ended without an attempt is not told one by one
 
     async def _look_in_store(self, position: int) -> None:
-        """Tell what the store says of a page of tasks, and was not told."""
+        """Tell what the store says of a page of tasks, and is neither told nor going to be."""
         tree, views = await self._read(lambda: self._page(position))
         if self._tree is None:
             self._tree = tree
@@ -182,15 +191,33 @@ class TreeEvents:
             self._told = ToldSoFar(tree.counts.total)
         if tree.ended_at is not None and self._ended is None and position == 0:
             self._ended = tree.status
-        for view in views:
-            if self._told.end_of_view(view):
-                self._events.append(end_of_view(self._task(view.position, view.id), view))
-            elif self._told.start_of_view(view):
-                start = start_of_view(self._task(view.position, view.id), view)
-                if start is not None:
-                    self._events.append(start)
         following = position + _PAGE
-        self._position = following if following < tree.counts.total else None
+        self._position = following
+        # What was committed before the page was read, and is told by now.
+        self._take()
+        for view in views:
+            self._look_at_view(view, self._told)
+        if self._position == following >= tree.counts.total:
+            self._position = None
+            self._first.clear()
+
+    def _look_at_view(self, view: TaskView, told: ToldSoFar) -> None:
+        """Tell how a task was before the first that waits to be told of it."""
+        first = self._first.get(view.position)
+        seq = view.start_seq or 0
+        is_start = is_end = True
+        if isinstance(first, Attempt):
+            is_start, is_end = False, seq < first.start_seq
+        elif isinstance(first, RecordedEnd):
+            is_start, is_end = seq == first.attempt.start_seq, False
+        elif view.status is not TaskStatus.IN_PROGRESS:
+            is_start = False
+        if is_end and told.end_of_view(view):
+            self._events.append(end_of_view(self._task(view.position, view.id), view))
+        elif is_start and told.start_of_view(view):
+            start = start_of_view(self._task(view.position, view.id), view)
+            if start is not None:
+                self._events.append(start)
 
     async def _end(self, status: TaskStatus) -> None:
         def read() -> TreeEnded:

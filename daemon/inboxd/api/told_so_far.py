@@ -12,7 +12,7 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from inboxd.store.outcomes import RequeuedTask
-from inboxd.task import TERMINAL_STATUSES, TaskStatus
+from inboxd.task import TERMINAL_STATUSES
 
 if TYPE_CHECKING:
     from inboxd.api.subscription import RecordedEnd
@@ -70,8 +70,8 @@ class ToldSoFar:
         return self._end(position, end.ended_at)
 
     def start_of_view(self, view: TaskView) -> bool:
-        """Take the start of a task that is in progress, as the store has it."""
-        if view.status is not TaskStatus.IN_PROGRESS or view.start_seq is None:
+        """Take the newest start of a task, as the store has it."""
+        if view.start_seq is None:
             return False
         return self._start(view.id, view.position, view.attempts, view.start_seq)
 
