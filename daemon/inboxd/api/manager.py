@@ -167,7 +167,8 @@ class TaskManager:
 
         Raises:
             Conflict: it cannot be as things stand: nothing failed or was cancelled, what would
-                run again is in progress or pending, or another retry of the tree is being done.
+                run again is in progress or pending, another retry of the tree is being done, or
+                nobody has an executor that it needs.
             NotFound: nothing has this id.
             SessionClosed: the session is closed, or was before the tree had ended.
             ValueError: *on_event* without *wait*.
@@ -177,6 +178,7 @@ class TaskManager:
         steering = self._session.steering
         target = steering.target(what)
         tree = Target(tree_id=target.tree_id, tree=target.tree)
+        await asyncio.to_thread(steering.offer_executors, target)
         asked = steering.request_retry(target)
         try:
             await committed(asked)

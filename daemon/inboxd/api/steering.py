@@ -11,7 +11,9 @@ from inboxd.api.subscription import Subscription
 from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
 from inboxd.errors import Conflict, NotFound, SessionClosed
+from inboxd.names import did_you_mean, escaped
 from inboxd.scheduling.mailbox import StoreClosed
+from inboxd.store.tree_executors import executors_needed
 from inboxd.task import TaskStatus
 
 if TYPE_CHECKING:
@@ -148,6 +150,30 @@ class Steering:
         if target.task is None:
             return self._scheduler.cancel_tree(target.tree)
         return self._scheduler.cancel_task(target.task)
+
+    def offer_executors(self, target: Target) -> None:
+        """
+        Have the engine know the executors that a retry needs, as they are in this process now.
+
+        Raises:
+            Conflict: nobody has one: its tasks would wait for it, and whoever waits for them.
+        """
+        tree = self._reader.tree(target.tree_id)
+        assert tree is not None  # noqa: S101 - nobody deletes trees
+        catalog = self._session.catalog()
+        end = tree.first_task + tree.counts.total
+        needed = executors_needed(self._reader, tree.first_task, end)
+        if target.task is not None:
+            # It runs again though it completed.
+            view = self._reader.tasks_by_number(tree, [target.task])[target.task]
+            needed.setdefault(view.executor, {"id": view.id})
+        for name, task in needed.items():
+            if catalog.kind_of(name) is None and catalog.resolve(name, task) is None:
+                why = catalog.why_unknown(name)
+                if why is None:
+                    hint = did_you_mean(name, catalog.names())
+                    why = f'nobody offers executor "{escaped(name)}"{f"; {hint}" if hint else ""}'
+                raise Conflict(f"{target.tree_id}/{task.get('id')}: {why}")
 
     def request_retry(self, target: Target) -> Future[Retried]:
         """Ask for a retry, which is done whether or not somebody waits for it."""
