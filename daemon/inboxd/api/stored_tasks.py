@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -11,7 +12,7 @@ import msgspec
 from inboxd.api.awaiting import result_of
 from inboxd.api.entry import Place, TaskEntry
 from inboxd.clock import from_micros
-from inboxd.errors import NotFound, SessionClosed
+from inboxd.errors import NotFound, SessionClosed, StoreError
 from inboxd.names import did_you_mean, escaped
 from inboxd.scheduling.mailbox import StoreClosed
 from inboxd.store import find_tasks
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from inboxd.task import EdgeOn
 
 __all__ = ["StoredTasks"]
+
+logger = logging.getLogger(__name__)
 
 #: The first ids of a tree that are compared with one that it has not.
 _IDS_COMPARED = 1_000
@@ -276,9 +279,21 @@ class StoredTasks:
     # The end -------------------------------------------------------------------------------------
 
     def remember(self, version: int) -> None:
-        """Have all entries that somebody holds know all that they can be asked for."""
+        """
+        Have all entries that somebody holds know all that they can be asked for.
+
+        A store that cannot be read is logged, since who closes a session needs it no more.
+        """
         with self._lock:
             entries: Sequence[TaskEntry] = list(self._entries.values())
+        try:
+            self._remember(entries, version)
+        except StoreError as error:
+            logger.warning(
+                "handles show what was known before: %s", error, extra={"event": "store_unreadable"}
+            )
+
+    def _remember(self, entries: Sequence[TaskEntry], version: int) -> None:
         self.refresh(entries, version)
         for entry in entries:
             if entry.lacks_result and entry.place is not None:

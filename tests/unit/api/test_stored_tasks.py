@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from sqlalchemy import event
@@ -26,6 +26,7 @@ from inboxd import (
     create_session,
     executor,
 )
+from inboxd.errors import StoreError
 from inboxd.task import Delivery, Join, RetryPolicy
 
 if TYPE_CHECKING:
@@ -187,6 +188,25 @@ def test_a_long_result_is_known_after_the_end() -> None:
     with create_session() as session:
         trees = run(session, [{"id": "t", "executor": "repository_echo", "inputs": {"a": long}}])
     assert trees[0].task.result == {"a": long}
+
+
+def test_a_session_is_closed_though_its_store_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    session = create_session()
+    task = run(session, [{"id": "t", "executor": "noop"}])[0].task
+    reader_of(session).transaction = unreadable  # type: ignore[method-assign]
+
+    session.close()
+
+    assert session.is_closed
+    assert task.status is TaskStatus.COMPLETED
+    assert "handles show what was known before: the disk is gone" in caplog.text
+
+
+def unreadable() -> NoReturn:
+    """Fail as a reader does."""
+    raise StoreError("the disk is gone")
 
 
 def test_a_whole_tree_is_known_by_pages_and_not_by_tasks(session: Session) -> None:
