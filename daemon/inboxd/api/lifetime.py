@@ -32,6 +32,10 @@ logger = logging.getLogger(__name__)
 #: What plugins are owed of the trees that ended is told within this, when a session is closed.
 _HOOK_SECONDS = 5.0
 
+#: What has ended is given this long to be noticed: who saw in the store that a tree ended may close
+#: its session before the scheduler's thread has put the last attempt away.
+_NOTICE_SECONDS = 0.05
+
 #: Those that are not over, also when nobody has their session any more.
 _open: Final[set[Lifetime]] = set()
 
@@ -88,7 +92,7 @@ class Lifetime:
                 return
             engine = self._engine
             try:
-                engine.drain(engine.settings.run.drain_timeout_seconds)
+                engine.drain(max(engine.settings.run.drain_timeout_seconds, _NOTICE_SECONDS))
                 engine.hook_thread.finish(_HOOK_SECONDS)
                 if before_release is not None:
                     before_release()

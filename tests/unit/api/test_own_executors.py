@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,7 @@ from inboxd.store.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from inboxd import Session, Task
 
@@ -208,3 +211,27 @@ def test_its_own_check_of_inputs_is_asked(shared: Session) -> None:
         run(shared, "checks", inputs={"x": 1})
 
     assert run(shared, "checks", inputs={"x": 4}).result == 4
+
+
+def test_a_worker_process_imports_what_was_defined_again(
+    shared: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own_module.py"
+    text = """
+from inboxd import executor
+
+@executor("of_a_module", isolation="process")
+def function(inputs, context):
+    return VALUE
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions within one second
+    file.write_text(text + "VALUE = 1")
+    module = importlib.import_module("own_module")
+    first = run(shared, "of_a_module").result
+    file.write_text(text + "VALUE = 20")
+    importlib.reload(module)
+    again = run(shared, "of_a_module").result
+    monkeypatch.delitem(sys.modules, "own_module")
+
+    assert (first, again) == (1, 20)
