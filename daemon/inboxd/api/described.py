@@ -21,7 +21,6 @@ _WIDTH = 88
 #: A default that is longer says little; the docstring tells what it means.
 _LONGEST_DEFAULT = 30
 
-_STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _SECTIONS = {"Args": "Arguments", "Returns": "Returns", "Yields": "Yields", "Raises": "Raises"}
 _SECTION = re.compile(rf"^({'|'.join(_SECTIONS)}):\n", re.MULTILINE)
 _ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \w+)*): ", re.MULTILINE)
@@ -45,9 +44,16 @@ def signature(function: Callable[..., Any], name: str) -> str:
     for parameter in found.parameters.values():
         if parameter.name == "self":
             continue
-        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words:
+        stars = ""
+        if parameter.kind is parameter.VAR_KEYWORD:
+            stars = "**"
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            stars = "*"
+        elif parameter.kind is parameter.KEYWORD_ONLY and not any(
+            word.startswith("*") for word in words
+        ):
             words.append("*")
-        words.append(f"{_STARS.get(parameter.kind, '')}{parameter.name}{_annotated(parameter)}")
+        words.append(f"{stars}{parameter.name}{_annotated(parameter)}")
     lead = "async " if inspect.iscoroutinefunction(function) else ""
     returned = found.return_annotation
     tail = "" if returned in (found.empty, None, "None") else f" -> {_text(returned)}"

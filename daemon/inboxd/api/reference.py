@@ -16,7 +16,7 @@ import inboxd
 from inboxd.api.described import Attribute, attributes, docstring, methods, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["SECTIONS", "public_members", "render", "rendered_names"]
 
@@ -115,17 +115,13 @@ def _union(name: str, union: UnionType) -> Iterator[str]:
 
 def _class(name: str, kind: type[Any]) -> Iterator[str]:
     yield f"### `{name}`\n"
-    init = vars(kind).get("__init__")
-    # What is a value says by its attributes how it is made.
-    is_made = name not in _MADE_BY_US and bool(init.__doc__) and inspect.isfunction(init)
-    if issubclass(kind, Enum | BaseException):
-        is_made = False
-    if is_made:
+    init = _constructor(name, kind)
+    if init is not None:
         yield f"```text\n{signature(init, name)}\n```\n"
     if issubclass(kind, BaseException):
         yield f"A kind of {', '.join(f'`{base.__name__}`' for base in kind.__bases__)}.\n"
     yield f"{docstring(kind)}\n"
-    if is_made:
+    if init is not None:
         yield f"{docstring(init)}\n"
     chosen = public_members(name)
     listed = [each for each in attributes(kind) if chosen is None or each.name in chosen]
@@ -137,6 +133,14 @@ def _class(name: str, kind: type[Any]) -> Iterator[str]:
     for method, function in methods(kind):
         if chosen is None or method in chosen:
             yield from _function(f"{name}.{method}", function, 4)
+
+
+def _constructor(name: str, kind: type[Any]) -> Callable[..., Any] | None:
+    """Return how callers make one; None: they do not, or its attributes say all of it."""
+    init = vars(kind).get("__init__")
+    if name in _MADE_BY_US or issubclass(kind, Enum | BaseException):
+        return None
+    return init if inspect.isfunction(init) and init.__doc__ else None
 
 
 def _table(listed: Sequence[Attribute], *, is_enum: bool) -> str:
