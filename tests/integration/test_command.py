@@ -132,6 +132,7 @@ class TestEnvironment:
             "INBOXD_IDEMPOTENCY_KEY": f"{TREE_ID}/task-0",
             "INBOXD_TREE_DIR": str(tree_directory),
             "INBOXD_RESULT_FILE": str(bed.state / f"attempts/{TREE_ID}/0/0.2.result"),
+            "INBOXD_PROGRESS_FILE": str(bed.state / f"attempts/{TREE_ID}/0/0.2.progress"),
         }
 
     def test_has_what_the_task_adds(self, bed: RunnerBed) -> None:

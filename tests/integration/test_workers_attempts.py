@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from inboxd.running.attempt import Attempt
 
+#: The variables that are not the same for every attempt of a tree.
+OF_ATTEMPT = ("TASK_ID", "IDEMPOTENCY_KEY", "RESULT_FILE", "PROGRESS_FILE")
+
 
 @pytest.fixture
 def bed(tmp_path: Path) -> Iterator[WorkerBed]:
@@ -55,7 +58,7 @@ def test_its_environment_is_that_of_a_command(bed: WorkerBed) -> None:
     environment = dict(
         line.split("=", 1) for line in completed(shown)["stdout"].split("\0") if line
     )
-    of_attempt = {"INBOXD_TASK_ID", "INBOXD_IDEMPOTENCY_KEY", "INBOXD_RESULT_FILE"}
+    of_attempt = {f"INBOXD_{name}" for name in OF_ATTEMPT}
 
     assert told["environment"].keys() == environment.keys()
     assert {name: text for name, text in told["environment"].items() if name not in of_attempt} == {
@@ -175,8 +178,8 @@ class TestTheWorkerOfAnEarlierAttempt:
         after = completed(bed.do("tell"))
         completed(bed.do("write"))
         for told in (before, after):
-            for name in ("INBOXD_TASK_ID", "INBOXD_IDEMPOTENCY_KEY", "INBOXD_RESULT_FILE"):
-                del told["environment"][name]
+            for name in OF_ATTEMPT:
+                del told["environment"][f"INBOXD_{name}"]
 
         assert pid == before["pid"]
         assert after == before

@@ -16,6 +16,7 @@ RESERVED_VARIABLES = (
     "INBOXD_IDEMPOTENCY_KEY",
     "INBOXD_TREE_DIR",
     "INBOXD_RESULT_FILE",
+    "INBOXD_PROGRESS_FILE",
 )
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

@@ -40,6 +40,7 @@ def outcome_of(command: RunningCommand, settings: RunSettings) -> Outcome:
         if command.is_cut:
             bound_outputs(command.files, max_bytes=settings.max_output_bytes)
             return CUT
+        command.look_at_progress()
         lines = command.lines
         if lines is not None and not command.is_timed_out:
             # Within its bound first: how much came since the last look nobody knows.

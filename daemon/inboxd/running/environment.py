@@ -50,4 +50,5 @@ def attempt_variables(
         b"INBOXD_IDEMPOTENCY_KEY": b"%s/%s" % (tree, task),
         b"INBOXD_TREE_DIR": os.fsencode(tree_directory),
         b"INBOXD_RESULT_FILE": os.fsencode(files.result),
+        b"INBOXD_PROGRESS_FILE": os.fsencode(files.progress),
     }

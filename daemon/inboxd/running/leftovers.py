@@ -22,6 +22,7 @@ from inboxd.running.process_table import (
     process_facts,
     send_signal,
 )
+from inboxd.running.progress_file import ProgressFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -73,6 +74,7 @@ def end_leftovers(
         _end(traces, grace_seconds)
     for one in files:
         remove_what_is_over(one)
+        ProgressFile(one.progress).remove()
 
 
 def _end(traces: _Traces, grace_seconds: float) -> None:

@@ -26,6 +26,7 @@ class AttemptFiles(msgspec.Struct, frozen=True, kw_only=True):
     out: str
     err: str
     result: str
+    progress: str
 
 
 def attempt_files(state: Path | str, tree_id: str, position: int, number: int) -> AttemptFiles:
@@ -41,6 +42,7 @@ def attempt_files(state: Path | str, tree_id: str, position: int, number: int) -
         out=f"{stem}.out",
         err=f"{stem}.err",
         result=f"{stem}.result",
+        progress=f"{stem}.progress",
     )
 
 

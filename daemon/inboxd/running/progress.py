@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from inboxd.clock import Clock
     from inboxd.running.attempt import Attempt
 
-__all__ = ["Progress", "ProgressBoard", "progress_of"]
+__all__ = ["Progress", "ProgressBoard", "Said", "progress_of"]
+
+#: A fraction and a message as somebody gave them, for `progress_of`.
+Said: TypeAlias = tuple[object, object]
 
 #: One line on a terminal; more is of no use to people.
 _LONGEST_MESSAGE = 200

@@ -24,6 +24,7 @@ from inboxd.running.outcomes import failed_to_start, raised
 from inboxd.running.paths import attempt_files, make_private_directory, tree_directory
 from inboxd.running.process_table import process_facts, ticks_since_boot
 from inboxd.running.program_lines import ProgramLines
+from inboxd.running.progress_file import ProgressFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from inboxd.running.context import ContextSource
     from inboxd.running.locks import AttemptLock, AttemptLocks
     from inboxd.running.paths import AttemptFiles
-    from inboxd.running.progress import ProgressBoard
+    from inboxd.running.progress import ProgressBoard, Said
     from inboxd.task import Failed, Outcome
 
 __all__ = ["RunningCommand", "Spawner", "kill_at_once", "open_outputs"]
@@ -61,6 +62,7 @@ class RunningCommand:
         "pid",
         "pidfd",
         "process",
+        "progress_file",
         "started",
         "status",
     )
@@ -89,9 +91,11 @@ class RunningCommand:
         #: Clock ticks since the machine's start, of the leader.
         self.started = started
         self.gives_json = gives_json
-        #: Reads the line protocol, if it speaks that; what it says of its progress goes to `board`.
+        #: Reads the line protocol, if it speaks that; what it says of its progress goes to `board`,
+        #: as does what it writes to INBOXD_PROGRESS_FILE.
         self.lines = lines
         self.board = board
+        self.progress_file = ProgressFile(files.progress)
         #: Seconds.
         self.limit = limit
         #: The leader was waited for.
@@ -108,14 +112,23 @@ class RunningCommand:
         return False
 
     def look(self) -> None:
-        """Read what a program said since the last look; once a second while it runs."""
+        """Read what it said since the last look; once a second while it runs."""
         lines = self.lines
-        if lines is None:
-            return
-        before = lines.progress
-        lines.look(self.files.out)
-        if lines.progress is not None and lines.progress is not before and self.board is not None:
-            self.board.note(self.attempt, *lines.progress)
+        if lines is not None and not self.is_reported:
+            before = lines.progress
+            lines.look(self.files.out)
+            if lines.progress is not before:
+                self._note(lines.progress)
+        self.look_at_progress()
+
+    def look_at_progress(self) -> None:
+        """Read what came to its progress file since the last look."""
+        self._note(self.progress_file.look())
+
+    def _note(self, said: Said | None) -> None:
+        # Nobody forgets what is noted of an attempt that was reported.
+        if said is not None and self.board is not None and not self.is_reported:
+            self.board.note(self.attempt, *said)
 
     def is_asked_to_end(self, ends: AskedEnds) -> bool:
         """Whether its attempt was asked to end."""
@@ -129,7 +142,8 @@ class RunningCommand:
         return outcome_of(self, settings)
 
     def forget(self) -> None:
-        """Nobody waits for that."""
+        """Remove its progress file: nobody writes to it any more."""
+        self.progress_file.remove()
 
 
 class Spawner:

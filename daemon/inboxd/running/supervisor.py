@@ -355,7 +355,9 @@ class CommandSupervisor:
         self._ended.pop(command, None)
         self._looks_again = True
         self._orphans.forget(command)
-        if not command.is_reported:
+        if command.is_reported:
+            command.look()  # what outlived the leader may have left files since
+        else:
             self._say(command, command.outcome(self._settings))
         if command.files is not None:
             remove_what_is_over(command.files)

@@ -22,6 +22,7 @@ from inboxd.task import Completed, Failed, Interrupted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from inboxd.events import TaskProgress
     from inboxd.plugins.protocol import Executor
     from inboxd.running.worker_messages import WorkerSource
     from inboxd.task import Outcome, PlaceKind
@@ -83,6 +84,8 @@ class RunnerBed:
         """*sources* say how worker processes get executors; *settings* are those of `[run]`."""
         self.state = state
         self.places_kept: list[int] = []
+        #: What running attempts said of their progress, as it was told.
+        self.told: list[TaskProgress] = []
         #: How many outcomes came in each report.
         self.reports: list[int] = []
         self._outcomes: dict[tuple[int, int], Outcome] = {}
@@ -94,6 +97,7 @@ class RunnerBed:
             state=state,
             on_outcomes=self._note_outcomes,
             on_places_kept=self._note_places,
+            on_progress=self.told.append,
             source_of=(sources or {}).get,
             clock=SystemClock(),
             owns_process=owns_process,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from inboxd.config.variables import RESERVED_VARIABLES
 from inboxd.running.environment import attempt_variables, base_environment
 from inboxd.running.paths import attempt_files
 
@@ -61,6 +62,7 @@ def test_an_attempt_is_told_which_one_it_is(tmp_path: Path) -> None:
 
     variables = attempt_variables(one, files=files, tree_directory="/state/trees/t")
 
+    assert {name.decode() for name in variables} == set(RESERVED_VARIABLES)
     assert {name.decode(): value.decode() for name, value in variables.items()} == {
         "INBOXD_TREE_ID": one.tree_id,
         "INBOXD_TASK_ID": "task-7",
@@ -68,4 +70,5 @@ def test_an_attempt_is_told_which_one_it_is(tmp_path: Path) -> None:
         "INBOXD_IDEMPOTENCY_KEY": f"{one.tree_id}/task-7",
         "INBOXD_TREE_DIR": "/state/trees/t",
         "INBOXD_RESULT_FILE": files.result,
+        "INBOXD_PROGRESS_FILE": files.progress,
     }
