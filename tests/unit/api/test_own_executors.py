@@ -92,6 +92,15 @@ def test_what_is_defined_again_counts_from_the_next_tree_on_whatever_its_isolati
     assert found == ["thread", "loop", "thread of a class"]
 
 
+def test_a_plugins_executor_stands_back_behind_one_of_the_process(shared: Session) -> None:
+    @executor("http")
+    def own(inputs: dict[str, Any], context: object) -> str:
+        return "own"
+
+    assert shared._engine.plugins.origins["http"].distribution == "inboxd-http"
+    assert run(shared, "http", inputs={"no": "url"}).result == "own"
+
+
 def test_inputs_from_results_are_held_against_the_newest_definition(shared: Session) -> None:
     def define(wanted: str) -> None:
         @executor("reads", inputs_schema={"properties": {"x": {"type": wanted}}})
