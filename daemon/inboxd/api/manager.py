@@ -14,7 +14,7 @@ from inboxd.api.steering import Target, committed
 from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
 from inboxd.array.invalid import InvalidTaskArray
-from inboxd.errors import Conflict, InboxdError
+from inboxd.errors import Conflict, InboxdError, SessionClosed
 from inboxd.ids import new_id
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from inboxd.api.entry import TaskEntry
     from inboxd.api.event_stream import TreeEvents
     from inboxd.api.session import Session
+    from inboxd.api.subscription import Subscription
     from inboxd.task import TaskStatus
 
 __all__ = ["TaskManager"]
@@ -68,7 +69,8 @@ class TaskManager:
         Cancelling the call cancels the tree: that is committed before `CancelledError` goes on, so
         whatever an attempt that runs still reports, its task is `cancelled`. Attempts are ended
         then, which the call does not wait for; `wait` does. A call that is cancelled before the
-        tree is accepted leaves nothing of it in the store, and its tasks are drafts as before.
+        tree is accepted leaves nothing of it in the store, and its tasks are drafts as before
+        (`Task.is_draft`).
 
         Args:
             tree: of drafts.
@@ -93,7 +95,8 @@ class TaskManager:
             events = self._session.steering.events(tree)
         await self._accept(collected, strict_priority=strict_priority)
         place = collected.entries[0].place
-        assert place is not None  # noqa: S101 - it was accepted
+        if place is None:
+            raise SessionClosed("the session was closed when the tree had just been accepted")
         target = Target(tree_id=place.tree_id, tree=place.tree)
         await self._run(target, collected.entries, events, on_event)
         return tree
@@ -114,7 +117,7 @@ class TaskManager:
             SessionClosed: the session is closed, or was before the tree had ended.
         """
         steering = self._session.steering
-        status = await steering.end_of(steering.target(tree).tree_id)
+        status = await steering.end_of(steering.tree(tree).tree_id)
         await self._refresh(_entries_of(tree))
         return status
 
@@ -131,11 +134,12 @@ class TaskManager:
         whose edge is on `end`; of a tree all is cancelled.
 
         Args:
-            what: a tree or a task that was distributed; the id of a tree, or `<tree>/<task>`.
+            what: a tree or a task that was distributed; or the id of one, or `<tree>/<task>`.
 
         Raises:
             Conflict: it has ended already, or was not distributed yet.
             NotFound: nothing has this id.
+            AmbiguousTask: tasks of several trees have it.
             SessionClosed: the session is closed.
         """
         steering = self._session.steering
@@ -156,7 +160,7 @@ class TaskManager:
         retries again, and their attempts go on being counted.
 
         Args:
-            what: a tree or a task; the id of a tree, or `<tree>/<task>`.
+            what: a tree or a task; or the id of one, or `<tree>/<task>`.
             wait: return when the tree has ended again; False: when it is committed what runs again.
                 A wait that is cancelled cancels the tree, as with `distribute_task_tree`.
             on_event: as of `distribute_task_tree`; it is told first what was kept. Only where
@@ -170,6 +174,7 @@ class TaskManager:
                 run again is in progress or pending, another retry of the tree is being done, or
                 nobody has an executor that it needs.
             NotFound: nothing has this id.
+            AmbiguousTask: tasks of several trees have it.
             SessionClosed: the session is closed, or was before the tree had ended.
             ValueError: *on_event* without *wait*.
         """
@@ -248,11 +253,14 @@ class TaskManager:
             watch.unbind(tree_id, readers, explained)
             raise explained from None
         except BaseException as error:
-            refused = error if isinstance(error, InboxdError) else _not_accepted()
-            watch.unbind(tree_id, readers, refused)
+            if not any(entry.place for entry in collected.entries[:1]):
+                refused = error if isinstance(error, InboxdError) else _not_accepted()
+                watch.unbind(tree_id, readers, refused)
+            else:
+                # It was accepted, and is cancelled.
+                _open(readers)
             raise
-        for reader in readers:
-            reader.open()
+        _open(readers)
 
     async def _run(
         self,
@@ -295,6 +303,11 @@ def _entries_of(what: TaskTreeNode | TaskTrees | Task | str) -> list[TaskEntry]:
     if isinstance(what, TaskTreeNode | TaskTrees):
         return [entry_of(task) for task in what.tasks()]
     return [] if isinstance(what, str) else [entry_of(what)]
+
+
+def _open(readers: Sequence[Subscription]) -> None:
+    for reader in readers:
+        reader.open()
 
 
 def _not_accepted() -> Conflict:

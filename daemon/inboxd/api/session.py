@@ -201,9 +201,17 @@ class Session:
                 raise SessionClosed(
                     "the session was closed before the tree was in the store"
                 ) from error
+            except asyncio.CancelledError:
+                # What could not be taken back shows its tasks cancelled.
+                self._settle(entries, tree_id)
+                raise
             self.check_open()
-            tree = self._reader.tree(header.public_id)
-            assert tree is not None  # noqa: S101 - it was committed just now
+            self._settle(entries, tree_id)
+
+    def _settle(self, entries: Sequence[TaskEntry], tree_id: str) -> None:
+        """Have drafts know their places, if they are in the store."""
+        tree = None if self.is_closed else self._reader.tree(tree_id)
+        if tree is not None:
             for position, entry in enumerate(entries):
                 entry.place = Place(tree.id, tree.number, tree.first_task + position)
             self.drafts.forget(entries)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from inboxd.api.awaiting import result_of
 from inboxd.api.event_stream import TreeEvents
+from inboxd.api.finding import entry_meant
 from inboxd.api.subscription import Subscription
 from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
@@ -65,20 +66,33 @@ class Steering:
 
     def target(self, asked: TaskTreeNode | TaskTrees | Task | str) -> Target:
         """
-        Return what in the store is meant.
+        Return what in the store is meant: a tree, or a task.
 
         Raises:
             Conflict: a draft is.
             NotFound: nothing has this id.
+            AmbiguousTask: tasks of several trees have it.
             SessionClosed: the session is closed.
             ValueError: a task is of another session, or a node is no root.
+            TypeError: it is nothing of the kind.
         """
+        if isinstance(asked, TaskTreeNode | TaskTrees):
+            return self.tree(asked)
+        self._session.check_open()
+        tree = self._reader.tree(asked) if isinstance(asked, str) else None
+        if tree is not None:
+            return Target(tree_id=tree.id, tree=tree.number)
+        place = self._place(entry_meant(self._session, asked))
+        return Target(tree_id=place.tree_id, tree=place.tree, task=place.task)
+
+    def tree(self, asked: TaskTreeNode | TaskTrees | str) -> Target:
+        """Return which tree in the store is meant; raises as `target`."""
         self._session.check_open()
         if isinstance(asked, str):
-            return self._of_id(asked)
-        if isinstance(asked, Task):
-            place = self._place(entry_of(asked))
-            return Target(tree_id=place.tree_id, tree=place.tree, task=place.task)
+            tree = self._reader.tree(asked)
+            if tree is None:
+                raise NotFound(f"no tree of this session has the id {escaped(asked)}")
+            return Target(tree_id=tree.id, tree=tree.number)
         place = self._place(self.entry_of_tree(asked))
         return Target(tree_id=place.tree_id, tree=place.tree)
 
@@ -90,8 +104,6 @@ class Steering:
             TypeError: it is no tree.
             ValueError: it has no tasks; or it is a node below another, and so no tree.
         """
-        if not isinstance(tree, TaskTreeNode | TaskTrees):
-            raise TypeError(f"a TaskTreeNode or TaskTrees is a tree, not a {type(tree).__name__}")
         if isinstance(tree, TaskTreeNode):
             if tree.parent is not None:
                 raise ValueError(
@@ -99,6 +111,11 @@ class Steering:
                     " give the root for the tree, or `.task` for the task"
                 )
             return entry_of(tree.task)
+        if not isinstance(cast("object", tree), TaskTrees):
+            raise TypeError(
+                "a TaskTreeNode, a TaskTrees or the id of a tree is meant, not a"
+                f" {type(tree).__name__}"
+            )
         if not tree:
             raise ValueError("there are no tasks in it")
         return entry_of(tree[0].task)
@@ -112,19 +129,6 @@ class Steering:
             )
         return entry.place
 
-    def _of_id(self, asked: str) -> Target:
-        tree_id, _, task_id = asked.partition("/")
-        tree = self._reader.tree(tree_id)
-        if tree is None:
-            raise NotFound(
-                f"no tree of this session has the id {tree_id}; a task is named by its handle,"
-                " or as <tree>/<task>"
-            )
-        if not task_id:
-            return Target(tree_id=tree.id, tree=tree.number)
-        task = self._reader.find_task(tree, task_id)
-        return Target(tree_id=tree.id, tree=tree.number, task=task.number)
-
     # Events --------------------------------------------------------------------------------------
 
     def events(self, asked: TaskTreeNode | TaskTrees | str) -> TreeEvents:
@@ -137,7 +141,7 @@ class Steering:
                 events = TreeEvents(self._session, self._reader, subscription)
                 self._watch.subscribe_early(subscription, entry)
                 return events
-        target = self.target(asked)
+        target = self.tree(asked)
         subscription = Subscription(is_behind=True)
         events = TreeEvents(self._session, self._reader, subscription, tree_id=target.tree_id)
         self._watch.subscribe(subscription, target.tree_id)

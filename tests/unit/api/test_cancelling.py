@@ -159,16 +159,20 @@ def test_a_cancellation_while_it_is_accepted_leaves_drafts_or_a_cancelled_tree(
 
         if trees[0].task.is_draft:
             # Nothing of it is left, and it can be distributed again.
-            left = session._reader.list_trees()
-            assert [tree.status for tree in left] in ([], ["cancelled"])
+            assert session._reader.list_trees() == []
             with pytest.raises(Conflict, match="before it was accepted"):
                 await anext(events)
-            reached[gate].clear()
+            assert not reached[gate].is_set()
             again = await running(manager, trees, gate)
             again.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await again
+        else:
+            ended = (await all_of(events))[-1]
+            assert isinstance(ended, TreeEnded)
+            assert ended.status == "cancelled"
         assert await manager.wait(trees) == "cancelled"
+        assert {task.status for task in trees.tasks()} <= {"cancelled", "completed"}
 
     asyncio.run(run())
 
@@ -230,8 +234,9 @@ def test_cancel_of_a_task_decides_the_edges_of_what_comes_after(session: Session
 def test_trees_and_tasks_are_named_by_handles_and_ids(session: Session) -> None:
     async def run() -> None:
         manager = TaskManager(session)
-        for number, by in enumerate(("node", "trees", "tree id", "task", "task id")):
-            trees = await trees_of(session, held(f"named {number}"))
+        for number, by in enumerate(("node", "trees", "tree id", "task", "path", "id")):
+            task_id = f"held-{by}".replace(" ", "-")
+            trees = await trees_of(session, held(f"named {number}", task_id=task_id))
             with pytest.raises(Conflict, match="is a draft"):
                 await manager.cancel(trees)
             runs = await running(manager, trees, f"named {number}")
@@ -241,7 +246,8 @@ def test_trees_and_tasks_are_named_by_handles_and_ids(session: Session) -> None:
                 "trees": trees,
                 "tree id": task.tree_id,
                 "task": task,
-                "task id": f"{task.tree_id}/held",
+                "path": f"{task.tree_id}/{task_id}",
+                "id": task_id,
             }
             await manager.cancel(named[by])
             await runs
@@ -251,6 +257,10 @@ def test_trees_and_tasks_are_named_by_handles_and_ids(session: Session) -> None:
             await manager.cancel("no such id")
         with pytest.raises(NotFound, match='no task "hold"'):
             await manager.cancel(f"{task.tree_id}/hold")
+        with pytest.raises(NotFound, match="no tree of this session"):
+            await manager.wait(task_id)
+        with pytest.raises(TypeError, match="the id of a tree is meant"):
+            await manager.wait(task)  # type: ignore[arg-type]
 
     asyncio.run(run())
 
