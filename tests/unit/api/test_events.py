@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from inboxd.events import TaskProgress as Said
 from .steered import all_of, first_start, gates, is_reached, noops, trees_of, words
 
 if TYPE_CHECKING:
-    from inboxd import Session
+    from inboxd import Session, TreeEvent, TreeEvents
 
 
 def test_events_are_those_of_the_commits_in_their_order(session: Session) -> None:
@@ -188,6 +189,81 @@ def test_a_reader_that_never_reads_holds_nothing_up_and_misses_no_end(
         assert kinds["TaskStarted"] == (5_000 if most > 10_000 else 0)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whoever_comes_whenever_and_however_slow_hears_each_end_once(
+    session: Session, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+
+    async def run() -> None:
+        manager = TaskManager(session)
+        trees = await trees_of(session, *a_mixture(chance, 200))
+        readers: list[TreeEvents] = []
+
+        def come() -> None:
+            events = manager.events(trees)
+            events._subscription._most_waiting = chance.choice([5, 50, 100_000])
+            readers.append(events)
+
+        come()
+        runs = asyncio.ensure_future(manager.distribute_task_tree(trees))
+        async for _ in manager.events(trees):
+            if chance.random() < 0.05:
+                come()
+        await runs
+
+        for events in readers:
+            check_story(await all_of(events), trees)
+
+    asyncio.run(run())
+
+
+def a_mixture(chance: random.Random, count: int) -> list[dict[str, Any]]:
+    """Return an array of tasks that complete, fail, try again and are skipped."""
+    tasks: list[dict[str, Any]] = []
+    for number in range(count):
+        task: dict[str, Any] = {"id": f"t{number}", "executor": "noop"}
+        kind = chance.random()
+        if kind < 0.3:
+            task |= {"executor": "steered_flaky", "inputs": {"failures": chance.randrange(3)}}
+            task |= {"retry": {"limit": 1, "delay": 0}}
+        elif kind < 0.35:
+            task["executor"] = "steered_fails"
+        if number and chance.random() < 0.5:
+            task["dependencies"] = [f"t{chance.randrange(max(0, number - 20), number)}"]
+        tasks.append(task)
+    return tasks
+
+
+def check_story(story: list[TreeEvent], trees: TaskTrees) -> None:
+    """Hold what a reader was told against how all ended."""
+    last = {task.id: task for task in trees.tasks()}
+    running: dict[str, int] = {}
+    ended: set[str] = set()
+    for event in story[:-1]:
+        assert not isinstance(event, TreeEnded)
+        task_id = event.task.id
+        assert task_id not in ended
+        match event:
+            case TaskStarted():
+                assert event.attempt.number > running.get(task_id, 0)
+                running[task_id] = event.attempt.number
+            case TaskProgress():
+                assert event.attempt == running[task_id]
+            case AttemptEnded():
+                assert event.attempt.number == running[task_id]
+            case TaskEnded():
+                ended.add(task_id)
+                assert (event.status, event.ended_at) == (
+                    last[task_id].status,
+                    last[task_id].ended_at,
+                )
+                number = event.attempt.number if event.attempt else 0
+                assert number == last[task_id].attempts
+    assert ended == last.keys()
+    assert isinstance(story[-1], TreeEnded)
 
 
 def test_starts_are_told_in_the_order_of_their_numbers_over_all_trees(session: Session) -> None:
