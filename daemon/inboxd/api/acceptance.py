@@ -46,6 +46,10 @@ async def accept(
     acceptance = _Acceptance(scheduler, header, checked, clock)
     try:
         await acceptance.run()
+    except GeneratorExit:
+        # The coroutine is thrown away: nothing can be awaited any more.
+        acceptance.withdraw()
+        raise
     except BaseException:
         withdrawn = acceptance.withdraw()
         # A second cancellation ends this wait, not the withdrawal.
