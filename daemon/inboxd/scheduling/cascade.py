@@ -101,13 +101,20 @@ class _Dependant:
     cause: int = 0
 
 
-def take_up_cascades(connection: Connection, *, frozen: Collection[int] = ()) -> list[EndedTask]:
-    """Return ended tasks whose edges earlier turns left undecided, but for those of some trees."""
+def take_up_cascades(
+    connection: Connection, *, frozen: Collection[int] = ()
+) -> tuple[list[EndedTask], bool]:
+    """
+    Return ended tasks whose edges earlier turns left undecided, but for those of some trees.
+
+    Returns:
+        At most `EDGES_A_TURN` of them, and whether there may be more.
+    """
     ended: list[EndedTask] = []
     for task in cascading_tasks(connection, EDGES_A_TURN, frozen=frozen):
         ending, cause = ending_of(task.state, Gravity(task.gravity), task.gravest, task.id)
         ended.append(EndedTask(task.id, task.tree, ending, cause, task.cascade, marked=True))
-    return ended
+    return ended, len(ended) == EDGES_A_TURN
 
 
 def decide_edges(

@@ -213,13 +213,16 @@ class Turns:
             max_interruptions=self._settings.max_interruptions,
             chance=self._random.random,
         )
+        are_more_marked = False
         if memory.cascading:
-            ended = [*take_up_cascades(connection, frozen=memory.frozen), *ended]
+            marked, are_more_marked = take_up_cascades(connection, frozen=memory.frozen)
+            ended = [*marked, *ended]
         if ended:
             memory.fetch_trees(connection, {task.tree for task in ended})
             cascade = decide_edges(
                 connection, ended, lambda number: memory.tree(connection, number), now=turn.now
             )
+            cascade.unfinished = cascade.unfinished or are_more_marked
             self._note_cascade(turn, cascade)
         else:
             memory.cascading = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inboxd.readiness import EDGE_TABLE, Ending, Gravity, tree_status
+from inboxd.scheduling import cascade
 from inboxd.task import Completed, EdgeOn, Failed, Join, TaskError, TaskErrorCode, TaskStatus
 
 if TYPE_CHECKING:
@@ -184,3 +185,39 @@ def test_the_tree_s_status_is_the_contract_s(
     assert status == tree_status(
         open_tasks=open_tasks, started=started, failed=failed, cancelled=cancelled
     )
+
+
+def test_no_mark_is_forgotten_though_a_turn_takes_up_only_some(
+    make_bed: Callable[..., Bed],
+    make_spec: Callable[..., TaskSpec],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the marks that a turn takes up, one has no edge left: the turn seemed to be through."""
+    monkeypatch.setattr(cascade, "EDGES_A_TURN", 5)
+    bed = make_bed(async_places=2, small_tree=3)
+    first = [
+        {"priority": 0, "join": Join.ANY},
+        {"priority": 1, "on_failure": [0], "on_end": [0]},
+        {"priority": 1, "on_success": [0, 1], "on_failure": [0, 1]},
+        {"priority": 0, "join": Join.ANY},
+        {"priority": 1, "on_end": [1, 3], "join": Join.ANY},
+        {"priority": 1, "on_success": [1], "on_failure": [2]},
+        {"priority": 0, "join": Join.ANY},
+    ]
+    second = [
+        {"priority": 0, "on_end": [5, 4], "on_success": [4], "join": Join.ANY},
+        {"priority": 0, "on_end": [4]},
+        {"priority": 0, "on_failure": [4], "on_end": [4], "join": Join.ANY},
+        {"priority": 0, "on_failure": [4], "on_end": [4], "on_success": [5, 4], "join": Join.ANY},
+        {"priority": 1, "on_success": [5]},
+        {"priority": 0},
+    ]
+    trees = [
+        bed.accept([make_spec(i, **one) for i, one in enumerate(each)], strict=each is second)
+        for each in (first, second)
+    ]
+    bed.turn()
+    bed.crash()
+    bed.run_to_end()
+
+    assert set(bed.listener.trees) == set(trees)
