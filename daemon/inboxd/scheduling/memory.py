@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from inboxd.scheduling.levels import Levels
 from inboxd.store.claims import next_waiting_due, start_seq_mark
-from inboxd.store.steering import cancelled_in_progress, is_paused
+from inboxd.store.steering import cancelled_in_progress, is_paused, left_over_trees
 from inboxd.store.sweeps import load_sweeps
 from inboxd.store.tables import SweepKind, TaskFlag
 from inboxd.store.trees import load_trees
@@ -49,7 +49,8 @@ class Memory:
         self.cascading = False
         #: Tasks in progress that a person cancelled: they end so, whatever their attempts report.
         self.cancelling: set[int] = set()
-        #: Trees that a person's retry sets back: none of their edges is decided meanwhile.
+        #: Trees that a person's retry sets back, or that are left over: none of their edges is
+        #: decided meanwhile.
         self.frozen: set[int] = set()
         #: Everything is paused.
         self.paused = False
@@ -77,6 +78,7 @@ class Memory:
         self.frozen = {
             sweep.tree for sweep in load_sweeps(connection) if sweep.kind == SweepKind.RETRY
         }
+        self.frozen.update(tree for tree, *_ in left_over_trees(connection))
         self.levels.load(
             connection,
             lambda number: self.tree(connection, number),

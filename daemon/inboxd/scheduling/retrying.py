@@ -16,7 +16,13 @@ import msgspec
 
 from inboxd.errors import Conflict
 from inboxd.scheduling.resetting import reset_steps
-from inboxd.store.resets import dependants_of, key_holder, mark_to_reset, unsuccessful_tasks
+from inboxd.store.resets import (
+    dependants_of,
+    has_tolerated,
+    key_holder,
+    mark_to_reset,
+    unsuccessful_tasks,
+)
 from inboxd.store.steering import reopen_tree
 from inboxd.store.tables import SweepKind, TaskState, TreeMark
 
@@ -75,8 +81,10 @@ def begin_retry_of_tree(grip: Grip, number: int) -> Retried | Sweep:
                 f"{tree.public_id}: nothing of it failed or was cancelled, so there is nothing to "
                 "retry; name a task, <tree>/<task>, to make it and all after it run again"
             )
-        grip.unmark(tree, TreeMark.LEFT_OVER)
-        return Retried(again=0, left_over=grip.open_tasks(tree))
+        if not has_tolerated(grip.connection, tree.id):
+            pending = grip.open_tasks(tree)
+            _take_up(grip, tree)
+            return Retried(again=0, left_over=pending)
     return _begin(grip, tree, None)
 
 
@@ -180,15 +188,28 @@ def retry_steps(
 
 
 def _thaw(grip: Grip, tree: OpenTree) -> None:
+    """Let the tree go on, and its edges be decided; one that was left over and refused stays so."""
+    if tree.marks & TreeMark.LEFT_OVER:
+        grip.unmark(tree, TreeMark.RETRIED)
+        return
     grip.memory.frozen.discard(tree.id)
     grip.memory.cascading = True
     grip.unmark(tree, TreeMark.RETRIED)
+
+
+def _take_up(grip: Grip, tree: OpenTree) -> None:
+    """Let a tree that was left over go on."""
+    grip.unmark(tree, TreeMark.LEFT_OVER)
+    grip.memory.frozen.discard(tree.id)
+    grip.memory.cascading = True
 
 
 def _find(grip: Grip, sweep: Sweep) -> Generator[int, None, bytearray]:
     """Find out which tasks run again; give one byte for each task of the tree, 1 for those."""
     tree = grip.tree(sweep.row.tree)
     first, count = tree.first_task, tree.task_count
+    # What the end of an earlier process cut is unfinished, not failed.
+    cut = bool(tree.marks & TreeMark.LEFT_OVER)
     found = bytearray(count)
     #: (task, its dependants up to this number are found).
     left: list[tuple[int, int]] = []
@@ -198,7 +219,7 @@ def _find(grip: Grip, sweep: Sweep) -> Generator[int, None, bytearray]:
     else:
         for start in range(first, first + count, _ROWS_A_STEP):
             end = min(start + _ROWS_A_STEP, first + count)
-            for number in unsuccessful_tasks(grip.connection, start, end):
+            for number in unsuccessful_tasks(grip.connection, start, end, cut=cut):
                 found[number - first] = 1
                 left.append((number, 0))
             yield end - start

@@ -8,6 +8,7 @@ import msgspec
 
 from inboxd.store.statements import execute_many, fetch, fetch_one
 from inboxd.store.tables import TaskFlag, TaskState
+from inboxd.task import TaskErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "TaskToReset",
     "dependants_of",
     "edges_to_reset",
+    "has_tolerated",
     "key_holder",
     "mark_to_reset",
     "reset_tasks",
@@ -71,15 +73,33 @@ class ResetRow(msgspec.Struct, frozen=True):
     task: int
 
 
-def unsuccessful_tasks(connection: Connection, first: int, end: int) -> list[int]:
-    """Return what failed without `allow_failure`, or was cancelled, of a range of tasks."""
+def unsuccessful_tasks(
+    connection: Connection, first: int, end: int, *, cut: bool = False
+) -> list[int]:
+    """
+    Return what failed without `allow_failure`, or was cancelled, of a range of tasks.
+
+    Args:
+        connection: in a transaction.
+        first: the first task.
+        end: the one after the last.
+        cut: also what was interrupted in spite of its `allow_failure`.
+    """
+    interrupted = f"error ->> 'code' = '{TaskErrorCode.INTERRUPTED}'"
     rows = fetch(
         connection,
         f"SELECT id FROM tasks WHERE id >= ? AND id < ? AND (state = {TaskState.CANCELLED.value}"  # noqa: S608 - constants
-        f" OR (state = {TaskState.FAILED.value} AND flags & {TaskFlag.ALLOW_FAILURE} = 0))",
-        (first, end),
+        f" OR (state = {TaskState.FAILED.value} AND (flags & {TaskFlag.ALLOW_FAILURE} = 0"
+        f" OR (? AND {interrupted}))))",
+        (first, end, int(cut)),
     )
     return [row[0] for row in rows]
+
+
+def has_tolerated(connection: Connection, tree: int) -> bool:
+    """Return whether a task of the tree failed whose failure is allowed."""
+    row = fetch_one(connection, "SELECT tolerated > 0 FROM trees WHERE id = ?", (tree,))
+    return row is not None and bool(row[0])
 
 
 def dependants_of(

@@ -54,9 +54,9 @@ def test_what_was_cut_fails_and_the_rest_stays_pending_until_a_person_retries(
     answer = bed.retry(tree)
     bed.run_to_end()
 
-    assert statuses == {"t0": "failed", "t1": "skipped", "t2": "pending", "t3": "pending"}
+    assert statuses == {"t0": "failed", "t1": "pending", "t2": "pending", "t3": "pending"}
     assert (started, code) == ([tree, newer], "interrupted")
-    assert (answer.again, answer.left_over) == (3, 2)
+    assert (answer.again, answer.left_over) == (3, 3)
     assert bed.statuses(tree) == {
         "t0": "completed",
         "t1": "completed",
@@ -84,6 +84,37 @@ def test_a_tree_of_which_nothing_failed_goes_on_when_it_is_retried(
     assert before == ({"t0": "pending", "t1": "pending"}, "pending")
     assert (answer.again, answer.left_over) == (0, 2)
     assert bed.listener.trees == {tree: "completed"}
+
+
+def test_what_was_cut_runs_again_though_its_failure_is_allowed(
+    make_bed: Callable[..., Bed], make_spec: Callable[..., TaskSpec], small_tree: int
+) -> None:
+    bed = make_bed(small_tree=small_tree)
+    tree = bed.accept([make_spec(0, allow_failure=True), make_spec(1, on_failure=[0])])
+    bed.turn()
+    bed.crash(run_left_over=False)
+    bed.run_to_end()
+    before = bed.statuses(tree)
+    bed.retry(tree)
+    bed.run_to_end()
+
+    assert before == {"t0": "failed", "t1": "pending"}
+    assert bed.statuses(tree) == {"t0": "completed", "t1": "skipped"}
+
+
+def test_a_process_that_runs_what_it_finds_decides_the_edges_of_what_was_cut(
+    make_bed: Callable[..., Bed], make_spec: Callable[..., TaskSpec], small_tree: int
+) -> None:
+    bed = make_bed(small_tree=small_tree)
+    tree = bed.accept([make_spec(0), make_spec(1, on_success=[0]), make_spec(2, on_failure=[0])])
+    bed.turn()
+    bed.crash(run_left_over=False)
+    bed.run_to_end()
+    bed.crash()
+    bed.run_to_end()
+
+    assert bed.statuses(tree) == {"t0": "failed", "t1": "skipped", "t2": "completed"}
+    assert bed.listener.trees == {tree: "failed"}
 
 
 def test_a_left_over_tree_can_be_cancelled(
