@@ -250,17 +250,17 @@ class TaskManager:
             )
         except InvalidTaskArray as error:
             explained = collected.explained(error)
-            watch.unbind(tree_id, readers, explained)
+            watch.unbind(collected.entries, tree_id, readers, explained)
             raise explained from None
         except BaseException as error:
             if not any(entry.place for entry in collected.entries[:1]):
                 refused = error if isinstance(error, InboxdError) else _not_accepted()
-                watch.unbind(tree_id, readers, refused)
+                watch.unbind(collected.entries, tree_id, readers, refused)
             else:
                 # It was accepted, and is cancelled.
-                _open(readers)
+                watch.accepted(collected.entries, tree_id, readers)
             raise
-        _open(readers)
+        watch.accepted(collected.entries, tree_id, readers)
 
     async def _run(
         self,
@@ -303,11 +303,6 @@ def _entries_of(what: TaskTreeNode | TaskTrees | Task | str) -> list[TaskEntry]:
     if isinstance(what, TaskTreeNode | TaskTrees):
         return [entry_of(task) for task in what.tasks()]
     return [] if isinstance(what, str) else [entry_of(what)]
-
-
-def _open(readers: Sequence[Subscription]) -> None:
-    for reader in readers:
-        reader.open()
 
 
 def _not_accepted() -> Conflict:

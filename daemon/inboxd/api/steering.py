@@ -140,7 +140,10 @@ class Steering:
                 subscription = Subscription(is_behind=False)
                 events = TreeEvents(self._session, self._reader, subscription)
                 self._watch.subscribe_early(subscription, entry)
-                return events
+                if entry.place is None or subscription.entries is not None:
+                    return events
+                # It was accepted in another thread meanwhile: it is one in the store.
+                subscription.is_dropped = True
         target = self.tree(asked)
         subscription = Subscription(is_behind=True)
         events = TreeEvents(self._session, self._reader, subscription, tree_id=target.tree_id)

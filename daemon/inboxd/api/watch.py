@@ -47,6 +47,8 @@ class Watch(TurnListener):
         self._early: weakref.WeakKeyDictionary[TaskEntry, list[Subscription]] = (
             weakref.WeakKeyDictionary()
         )
+        #: Of drafts that are being accepted: their tree, and who hears of it.
+        self._binding: dict[TaskEntry, tuple[str, Sequence[TaskEntry], list[Subscription]]] = {}
         self._closed_by: BaseException | None = None
 
     # Who waits -----------------------------------------------------------------------------------
@@ -77,11 +79,17 @@ class Watch(TurnListener):
             subscription.close(error)
 
     def subscribe_early(self, subscription: Subscription, entry: TaskEntry) -> None:
-        """Tell a reader of the tree that a draft becomes part of."""
+        """Tell a reader of the tree that a draft becomes part of, or is just becoming."""
         with self._lock:
-            others = [one for one in self._early.get(entry, ()) if not one.is_dropped]
-            self._early[entry] = [*others, subscription]
             error = self._closed_by
+            if entry in self._binding:
+                tree_id, entries, bound = self._binding[entry]
+                subscription.bind(entries)
+                bound.append(subscription)
+                self._readers[tree_id] = tuple(bound)
+            else:
+                others = [one for one in self._early.get(entry, ()) if not one.is_dropped]
+                self._early[entry] = [*others, subscription]
         if error is not None:
             subscription.close(error)
 
@@ -90,7 +98,7 @@ class Watch(TurnListener):
         Say that drafts are about to be accepted as this tree.
 
         Returns:
-            Whom it concerns: to be opened when the tree is accepted, or closed when it is not.
+            Whom it concerns, to which may be added; `accepted` or `unbind` comes next.
         """
         with self._lock:
             bound: list[Subscription] = []
@@ -101,15 +109,39 @@ class Watch(TurnListener):
                 subscription.bind(entries)
             if bound:
                 self._readers[tree_id] = tuple(bound)
+            for entry in entries:
+                self._binding.setdefault(entry, (tree_id, entries, bound))
         return bound
 
-    def unbind(self, tree_id: str, readers: Sequence[Subscription], error: BaseException) -> None:
+    def accepted(
+        self, entries: Sequence[TaskEntry], tree_id: str, readers: Sequence[Subscription]
+    ) -> None:
+        """Say that drafts that were bound are a tree in the store."""
+        self._end_binding(entries, tree_id)
+        for subscription in readers:
+            subscription.open()
+
+    def unbind(
+        self,
+        entries: Sequence[TaskEntry],
+        tree_id: str,
+        readers: Sequence[Subscription],
+        error: BaseException,
+    ) -> None:
         """Say that a tree was not accepted after all."""
+        self._end_binding(entries, tree_id)
         with self._lock:
             self._readers.pop(tree_id, None)
         for subscription in readers:
             subscription.clear()
             subscription.close(error)
+
+    def _end_binding(self, entries: Sequence[TaskEntry], tree_id: str) -> None:
+        """Forget the binding of drafts to this tree; another call may have bound them first."""
+        with self._lock:
+            for entry in entries:
+                if entry in self._binding and self._binding[entry][0] == tree_id:
+                    del self._binding[entry]
 
     def note_retry(self, tree_id: str) -> None:
         """Say that a person is about to make something of a tree run again."""
@@ -162,9 +194,11 @@ class Watch(TurnListener):
             waiting = [future for futures in self._ends.values() for future in futures]
             readers = [one for some in self._readers.values() for one in some]
             early = [one for some in self._early.values() for one in some]
+            early += [one for _, _, some in self._binding.values() for one in some]
             self._ends.clear()
             self._readers.clear()
             self._early.clear()
+            self._binding.clear()
         for subscription in (*readers, *early):
             subscription.close(error)
         for future in waiting:

@@ -445,3 +445,38 @@ def test_the_end_of_the_session_ends_the_readers() -> None:
             manager.events(trees)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
+def test_who_subscribes_while_the_tree_is_being_accepted_hears_all(
+    session: Session, steps: int
+) -> None:
+    async def run() -> None:
+        manager = TaskManager(session)
+        trees = await trees_of(session, {"id": "a", "executor": "noop"})
+        running = asyncio.create_task(manager.distribute_task_tree(trees))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            seen = await all_of(manager.events(trees))
+        await running
+
+        assert words(seen)[-2:] == ["TaskEnded a", "TreeEnded"]
+
+    asyncio.run(run())
+
+
+def test_who_subscribes_while_a_tree_is_refused_is_told_why(session: Session) -> None:
+    async def run() -> None:
+        manager = TaskManager(session)
+        trees = await trees_of(session, {"id": "a", "executor": "nobody_has_it"})
+        running = asyncio.create_task(manager.distribute_task_tree(trees))
+        await asyncio.sleep(0)
+        events = manager.events(trees)
+        with pytest.raises(InvalidTaskArray):
+            await running
+        async with asyncio.timeout(60):
+            with pytest.raises(InvalidTaskArray):
+                await all_of(events)
+
+    asyncio.run(run())
