@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -195,7 +195,7 @@ def test_no_mark_is_forgotten_though_a_turn_takes_up_only_some(
     """Of the marks that a turn takes up, one has no edge left: the turn seemed to be through."""
     monkeypatch.setattr(cascade, "EDGES_A_TURN", 5)
     bed = make_bed(async_places=2, small_tree=3)
-    first = [
+    first: list[dict[str, Any]] = [
         {"priority": 0, "join": Join.ANY},
         {"priority": 1, "on_failure": [0], "on_end": [0]},
         {"priority": 1, "on_success": [0, 1], "on_failure": [0, 1]},
@@ -204,7 +204,7 @@ def test_no_mark_is_forgotten_though_a_turn_takes_up_only_some(
         {"priority": 1, "on_success": [1], "on_failure": [2]},
         {"priority": 0, "join": Join.ANY},
     ]
-    second = [
+    second: list[dict[str, Any]] = [
         {"priority": 0, "on_end": [5, 4], "on_success": [4], "join": Join.ANY},
         {"priority": 0, "on_end": [4]},
         {"priority": 0, "on_failure": [4], "on_end": [4], "join": Join.ANY},
