@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from inboxd.api.entry import TaskEntry
     from inboxd.api.event_stream import TreeEvents
     from inboxd.api.session import Session
-    from inboxd.api.subscription import Subscription
     from inboxd.task import TaskStatus
 
 __all__ = ["TaskManager"]
