@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from inboxd.array.catalog import InputProblem
 from inboxd.array.json_schema import SchemaCheck, SchemaError, compile_schema
@@ -66,7 +69,7 @@ class ExecutorCatalog:
             self._kinds[name] = place_kind(executor.isolation)
             if executor.inputs_schema is not None:
                 try:
-                    self._schemas[name] = compile_schema(schema_of(executor.inputs_schema))
+                    self._schemas[name] = _compiled(schema_of(executor.inputs_schema))
                 except (SchemaError, TypeError) as error:
                     raise PluginError(f'inputs_schema of executor "{name}": {error}') from error
             if isinstance(executor, ChecksInputs):
@@ -170,6 +173,23 @@ class ExecutorCatalog:
         places: list[InputPath] = [(name,) for name in self._code_inputs.get(executor, ())]
         finder = self._code_finders.get(executor)
         return places if finder is None else [*places, *finder(inputs)]
+
+
+def _compiled(schema: object) -> SchemaCheck:
+    """Return a schema compiled, as `compile_schema` does; a session asks again with each tree."""
+    try:
+        text = msgspec.json.encode(schema)
+        if msgspec.json.decode(text) == schema:
+            return _compiled_text(text)
+    except (TypeError, ValueError, RecursionError):
+        pass  # it is no JSON: the compiler says what is wrong with it
+    return compile_schema(schema)
+
+
+#: The executors of a process are few; a schema that a plugin changes is another text.
+@lru_cache(maxsize=256)
+def _compiled_text(schema: bytes) -> SchemaCheck:
+    return compile_schema(msgspec.json.decode(schema))
 
 
 def _unchecked(executor: str, what: str, error: PluginError) -> InputProblem:

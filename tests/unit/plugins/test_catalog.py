@@ -96,3 +96,22 @@ def test_a_key_is_wrong_whatever_its_own_value_becomes(
 def test_a_schema_that_cannot_be_compiled_names_its_executor() -> None:
     with pytest.raises(PluginError, match='inputs_schema of executor "checked"'):
         ExecutorCatalog({"checked": _Checked({"type": "strin"})})
+
+
+def test_a_schema_that_was_changed_is_compiled_anew_and_an_equal_one_is_not() -> None:
+    """A session makes a catalog for each tree: 1.5 ms of compiling for six executors."""
+    schema: dict[str, Any] = {"properties": {"n": {"type": "integer"}}}
+    executors = {"checked": _Checked(schema)}
+    before, equal = ExecutorCatalog(executors), ExecutorCatalog(executors)
+    schema["properties"]["n"]["type"] = "string"
+    after = ExecutorCatalog(executors)
+
+    assert _schema_of(equal) is _schema_of(before)
+    assert [len(catalog.input_problems("checked", {"n": 1})) for catalog in (before, after)] == [
+        0,
+        1,
+    ]
+
+
+def _schema_of(catalog: ExecutorCatalog) -> object:
+    return catalog._schemas["checked"]
