@@ -152,7 +152,11 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     other: bytes | None = None
 
 
-class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+def _none() -> None:
+    """Be a default that files hold as null: msgspec leaves out only those that are values."""
+
+
+class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a task failed or was not run; written to files as `{"code", "message", "cause", …}`."""
 
     #: What kind of failure it is.
@@ -160,13 +164,14 @@ class TaskError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     #: One sentence for people.
     message: str
     #: The id of the task where it began; None when that is this task.
-    cause: str | None = None
-    #: With `exit_status`: the exit code of the command; else UNSET.
-    exit_code: int | msgspec.UnsetType | None = msgspec.UNSET
-    #: With `signal`: its name, such as `SIGKILL`; else UNSET.
-    signal: str | msgspec.UnsetType | None = msgspec.UNSET
-    #: The last lines of where an executor raised it, in a worker process.
-    traceback: str | msgspec.UnsetType | None = msgspec.UNSET
+    cause: str | None = msgspec.field(default_factory=_none)
+    #: With `exit_status`: the exit code of the command; else None, and not in files.
+    exit_code: int | None = None
+    #: With `signal`: its name, such as `SIGKILL`; else None, and not in files.
+    signal: str | None = None
+    #: Where an executor in Python raised it: the last frames, from its own code on, at most 4,000
+    #: characters of text for people; else None, and not in files.
+    traceback: str | None = None
 
 
 class AttemptId(msgspec.Struct, frozen=True):

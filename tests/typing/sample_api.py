@@ -113,6 +113,9 @@ def look_at(task: Task) -> None:
         assert_type(task.error.code, TaskErrorCode)
         assert_type(task.error.message, str)
         assert_type(task.error.cause, str | None)
+        assert_type(task.error.exit_code, int | None)
+        assert_type(task.error.signal, str | None)
+        assert_type(task.error.traceback, str | None)
 
 
 def look_at_trees(tree: TaskTreeNode, trees: TaskTrees) -> None:

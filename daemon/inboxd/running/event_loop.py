@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from inboxd.forked_children import leave_if_child
 from inboxd.running.awaited import Awaited
 from inboxd.running.context import decoded_object
-from inboxd.running.outcomes import CUT, DONE, outcome_of_value, raised
+from inboxd.running.outcomes import CUT, DONE, outcome_of_value
+from inboxd.running.raised import raised_by_executor
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class LoopAttempts:
                 "attempt": attempt.number,
             },
         )
-        return raised(error)
+        return raised_by_executor(error)
 
     def _await(
         self, attempt: Attempt, limit: float | None, context: AttemptContext, value: Awaitable[Any]

@@ -25,6 +25,7 @@ from inboxd.running.paths import attempt_files, make_private_directory, tree_dir
 from inboxd.running.process_table import process_facts, ticks_since_boot
 from inboxd.running.program_lines import ProgramLines
 from inboxd.running.progress_file import ProgressFile
+from inboxd.running.raised import raised_by_executor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,7 +183,7 @@ class Spawner:
             )
         except BaseException as error:  # the outer door of one attempt
             leave_if_child(self._process, error)
-            return raised(error)
+            return raised_by_executor(error)
         leave_if_child(self._process)
         if not isinstance(line, CommandLine):
             return raised(TypeError(f"the executor gave {type(line).__name__}, no CommandLine"))

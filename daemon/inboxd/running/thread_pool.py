@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from inboxd.forked_children import leave_if_child
 from inboxd.running.context import decoded_object
-from inboxd.running.outcomes import CUT, outcome_of_value, raised, timed_out
+from inboxd.running.outcomes import CUT, outcome_of_value, timed_out
+from inboxd.running.raised import raised_by_executor
 from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class ThreadAttempts:
                     exc_info=error,
                     extra={"event": "executor_raised", "task": attempt.task_id},
                 )
-                outcome = raised(error)
+                outcome = raised_by_executor(error)
         with self._lock:
             del self._running[attempt.task]
             is_first = not job.is_reported

@@ -5,13 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from inboxd.names import escaped
-from inboxd.running.outcomes import raised
+from inboxd.running.raised import foreign_part, raised_by_executor
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,38 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["failed_attempt"]
 
-#: Of the frames so many stand in the error, the last ones, and so many characters.
-_MOST_FRAMES = 8
-_LONGEST_TRACEBACK = 4_000
 #: Of an exception's text this much is in the log.
 _LONGEST_LOGGED = 4 * 1024 * 1024
-
-#: Frames in here say nothing to the author of a function.
-_OURS = str(Path(__file__).parents[1]) + os.sep
 
 
 def failed_attempt(error: BaseException) -> Failed:
     """Return the outcome of an executor that raised, and write its traceback to stderr."""
-    failed = raised(error)
-    begin = _foreign(error.__traceback__)
-    _write(_whole(error, begin))
-    if begin is None:
-        return failed
-    try:
-        frames = "".join(traceback.format_tb(begin)[-_MOST_FRAMES:])
-    except BaseException:
-        return failed
-    text = escaped(frames, keep_newlines=True)[-_LONGEST_TRACEBACK:].rstrip()
-    return msgspec.structs.replace(
-        failed, error=msgspec.structs.replace(failed.error, traceback=text)
-    )
-
-
-def _foreign(begin: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins in other people's code; None: there is none."""
-    while begin is not None and begin.tb_frame.f_code.co_filename.startswith(_OURS):
-        begin = begin.tb_next
-    return begin
+    _write(_whole(error, foreign_part(error.__traceback__)))
+    return raised_by_executor(error)
 
 
 def _whole(error: BaseException, begin: TracebackType | None) -> str:

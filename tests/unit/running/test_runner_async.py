@@ -150,6 +150,8 @@ def test_what_an_executor_raises_is_the_outcome(
     assert outcome.error.message == message
     assert outcome.retryable == retryable
     assert outcome.retry_after_seconds == retry_after
+    where = "at_once" if kind == "at once" else "later"
+    assert f", in {where}\n    raise error" in (outcome.error.traceback or "")
 
 
 def test_an_attempt_over_its_time_limit_is_cancelled(tmp_path: Path) -> None:

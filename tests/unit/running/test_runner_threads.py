@@ -52,6 +52,7 @@ def test_what_the_function_raises_is_the_outcome(tmp_path: Path) -> None:
         after = bed.run(attempt("noop", position=1))
 
     assert outcome.error.message == "SystemExit: 4"
+    assert ", in leave\n    raise SystemExit(4)" in (outcome.error.traceback or "")
     assert after == [Completed()]
 
 
