@@ -20,7 +20,12 @@ OnEvent: TypeAlias = "Callable[[TreeEvent], Awaitable[object] | object]"
 
 
 async def call(on_event: OnEvent, event: TreeEvent) -> None:
-    """Call it, and wait until it is through; what it raises is logged, and stops nothing."""
+    """
+    Call it, and wait until it is through; what it raises stops nothing.
+
+    That is logged, and given to the event loop as asyncio does with what nobody catches: so a
+    program that set up no `logging` sees it on stderr.
+    """
     try:
         answer = on_event(event)
         if inspect.isawaitable(answer):
@@ -33,4 +38,10 @@ async def call(on_event: OnEvent, event: TreeEvent) -> None:
             "on_event raised for %s; the tree runs on",
             type(event).__name__,
             extra={"event": "callback_failed"},
+        )
+        asyncio.get_running_loop().call_exception_handler(
+            {
+                "message": f"on_event raised for {type(event).__name__}; the tree runs on",
+                "exception": error,
+            }
         )

@@ -10,8 +10,10 @@ import msgspec
 
 from inboxd.api.documents import document_of_spec
 from inboxd.api.label import TreeLabel
+from inboxd.api.misuse import must_be
 from inboxd.api.open_catalog import OpenCatalog
 from inboxd.api.problems import of_the_list
+from inboxd.api.session import Session
 from inboxd.api.task import Task
 from inboxd.api.tree import TaskTreeNode, TaskTrees, linked
 from inboxd.array.check import CheckedArray
@@ -23,8 +25,6 @@ from inboxd.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from inboxd.api.session import Session
 
 __all__ = ["TaskCreator"]
 
@@ -38,8 +38,15 @@ class TaskCreator:
 
         Args:
             session: which runs them.
+
+        Raises:
+            TypeError: it is none.
         """
+        must_be(session, Session, "TaskCreator takes a Session")
         self._session = session
+
+    def __repr__(self) -> str:
+        return f"<TaskCreator of {self._session!r}>"
 
     async def create_task_tree_from_array(
         self,

@@ -87,6 +87,17 @@ class TreeEvents:
     def __aiter__(self) -> TreeEvents:
         return self
 
+    if not TYPE_CHECKING:  # a type checker says by itself that there is no `__iter__`
+
+        def __iter__(self) -> object:
+            """
+            Say how it is iterated, to whom the name alone does not.
+
+            Raises:
+                TypeError: always.
+            """
+            raise TypeError("events are awaited: write `async for event in …`, in a coroutine")
+
     async def __anext__(self) -> TreeEvent:
         """
         Wait for the next event.

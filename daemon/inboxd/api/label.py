@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from inboxd.api.misuse import must_be, must_be_text
+
 __all__ = ["NO_LABEL", "TreeLabel"]
 
 
@@ -18,6 +20,17 @@ class TreeLabel:
     user_id: str | None = None
     #: A JSON object: kept and shown, never read.
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        """
+        Look at it once, since nothing does when its tree is accepted.
+
+        Raises:
+            TypeError: the name or the owner is no text, or the metadata no dict.
+        """
+        must_be_text(self.name, "name")
+        must_be_text(self.user_id, "user_id")
+        must_be(self.metadata, dict, "metadata is a dict")
 
 
 NO_LABEL = TreeLabel()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from inboxd.api.awaiting import result_of
 from inboxd.api.callbacks import call
 from inboxd.api.collecting import collect
+from inboxd.api.misuse import must_be, must_be_bool, must_be_callable
 from inboxd.api.repository import TaskRepository
+from inboxd.api.session import Session
 from inboxd.api.steering import Target, committed
 from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from inboxd.api.collecting import Collected
     from inboxd.api.entry import TaskEntry
     from inboxd.api.event_stream import TreeEvents
-    from inboxd.api.session import Session
     from inboxd.task import TaskStatus
 
 __all__ = ["TaskManager"]
@@ -49,10 +50,17 @@ class TaskManager:
 
         Args:
             session: what `create_session` gave.
+
+        Raises:
+            TypeError: it is none.
         """
+        must_be(session, Session, "TaskManager takes a Session")
         self._session = session
         #: The tasks of the session.
         self.task_repository = TaskRepository(session)
+
+    def __repr__(self) -> str:
+        return f"<TaskManager of {self._session!r}>"
 
     # Running -------------------------------------------------------------------------------------
 
@@ -76,8 +84,10 @@ class TaskManager:
             strict_priority: a task also waits while a more urgent one of the tree is active.
             on_event: is called with each of the events that `events` gives, in order, in the
                 caller's task; what it returns is awaited if that can be. The next event waits until
-                it is through; the tasks do not. An exception in it is logged, and stops nothing.
-                The call returns after `TreeEnded` was told; after a cancellation nothing is.
+                it is through; the tasks do not. An exception in it stops nothing: it is logged, and
+                given to the event loop's exception handler, which shows it on stderr unless the
+                program set up `logging` or a handler of its own. The call returns after `TreeEnded`
+                was told; after a cancellation nothing is.
 
         Returns:
             The tree itself: its tasks show how they ended.
@@ -86,8 +96,12 @@ class TaskManager:
             InvalidTaskArray: its tasks break a rule; nothing ran.
             Conflict: it was distributed before.
             SessionClosed: the session was closed before the tree had ended.
-            ValueError: a task stands in it twice, was deleted, or is of another session.
+            ValueError: it is a node below another; or a task stands in it twice, was deleted, or
+                is of another session.
+            TypeError: it is no tree, `strict_priority` no bool, or `on_event` no function.
         """
+        must_be_bool(strict_priority, "strict_priority")
+        must_be_callable(on_event, "on_event")
         collected = collect(self._session, tree)
         events = None
         if on_event is not None and collected.entries:
@@ -176,7 +190,10 @@ class TaskManager:
             AmbiguousTask: tasks of several trees have it.
             SessionClosed: the session is closed, or was before the tree had ended.
             ValueError: *on_event* without *wait*.
+            TypeError: `wait` is no bool, or `on_event` no function.
         """
+        must_be_bool(wait, "wait")
+        must_be_callable(on_event, "on_event")
         if on_event is not None and not wait:
             raise ValueError("on_event is called while the retry waits: leave out wait=False")
         steering = self._session.steering

@@ -11,6 +11,9 @@ from inboxd.api.changing import change_draft, change_stored, delete_draft
 from inboxd.api.drafts import DraftExists
 from inboxd.api.finding import entry_meant, page_of_tasks
 from inboxd.api.given_fields import as_written, checked
+from inboxd.api.listing import page_limit, statuses_of
+from inboxd.api.misuse import must_be, must_be_text
+from inboxd.api.session import Session
 from inboxd.api.task import Task
 from inboxd.api.task_attempt import attempt_of
 from inboxd.api.task_trees import tree_meant
@@ -18,22 +21,18 @@ from inboxd.array.invalid import InvalidTaskArray
 from inboxd.array.problem import Problem, ProblemCode, quoted
 from inboxd.ids import new_id
 from inboxd.store.find_tasks import TaskFilter
-from inboxd.task import TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from inboxd.api.entry import TaskEntry
-    from inboxd.api.session import Session
     from inboxd.api.task_attempt import TaskAttempt
     from inboxd.api.task_page import TaskPage
     from inboxd.api.tree import TaskTreeNode, TaskTrees
-    from inboxd.task import RetryPolicy
+    from inboxd.task import RetryPolicy, TaskStatus
 
 __all__ = ["TaskRepository"]
-
-_MOST_ON_A_PAGE = 10_000
 
 
 class TaskRepository:
@@ -45,8 +44,15 @@ class TaskRepository:
 
         Args:
             session: whose they are.
+
+        Raises:
+            TypeError: it is none.
         """
+        must_be(session, Session, "TaskRepository takes a Session")
         self._session = session
+
+    def __repr__(self) -> str:
+        return f"<TaskRepository of {self._session!r}>"
 
     async def create_task(
         self,
@@ -216,17 +222,20 @@ class TaskRepository:
             NotFound: there is no such tree.
             AmbiguousReference: `tree_id` is part of the ids of several.
             ValueError: a status, the limit or `after` is none.
+            TypeError: a filter is no text, or the limit no number.
             SessionClosed: the session is closed.
         """
         self._session.check_open()
-        if not 1 <= limit <= _MOST_ON_A_PAGE:
-            raise ValueError(f"limit is {limit}; it is 1 to {_MOST_ON_A_PAGE:,}")
-        statuses: frozenset[TaskStatus] | None = None
-        if status is not None:
-            given = [status] if isinstance(status, str) else status
-            statuses = frozenset(TaskStatus(one) for one in given)
+        filters = {"tree_id": tree_id, "name": name, "user_id": user_id, "executor": executor}
+        for key, value in {**filters, "parent_id": parent_id, "after": after}.items():
+            must_be_text(value, key)
+        limit = page_limit(limit)
         wanted = TaskFilter(
-            statuses=statuses, name=name, user_id=user_id, executor=executor, parent_id=parent_id
+            statuses=statuses_of(status),
+            name=name,
+            user_id=user_id,
+            executor=executor,
+            parent_id=parent_id,
         )
         return await asyncio.to_thread(
             page_of_tasks, self._session, wanted, tree=tree_id, limit=limit, after=after

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from inboxd.api.creator import TaskCreator
 from inboxd.api.manager import TaskManager
+from inboxd.api.misuse import must_be_bool
 from inboxd.api.reading import refreshed
 from inboxd.api.session import create_session
 from inboxd.api.task import entry_of
+from inboxd.names import did_you_mean, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +70,10 @@ def run_array(
         RuntimeError: an event loop runs in this thread: await `distribute_task_tree` there.
         ConfigurationError: a setting cannot be used.
         StoreInUse: another process has the store.
+        TypeError: a keyword is none of these, or `strict_priority` no bool.
     """
+    must_be_bool(strict_priority, "strict_priority")
+    _refuse_unknown(settings)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -91,3 +96,14 @@ def run_array(
             return trees
 
     return asyncio.run(run())
+
+
+_OWN = ("strict_priority", "name", "user_id", "metadata", "defaults", "url")
+
+
+def _refuse_unknown(settings: Iterable[str]) -> None:
+    known = [*_OWN, *SessionSettings.__annotations__]
+    for keyword in settings:
+        if keyword not in known:
+            hint = did_you_mean(keyword, known) or f"there are: {', '.join(known)}"
+            raise TypeError(f'run_array() has no keyword "{escaped(keyword)}"; {hint}')

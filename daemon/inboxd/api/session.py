@@ -7,8 +7,9 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -18,6 +19,7 @@ from inboxd.api.checking import fits_the_plugins, fits_the_rules
 from inboxd.api.drafts import Drafts
 from inboxd.api.entry import Place, TaskEntry
 from inboxd.api.lifetime import Lifetime, let_go
+from inboxd.api.misuse import must_be
 from inboxd.api.private_directory import remove_directory
 from inboxd.api.session_catalog import SessionCatalog
 from inboxd.api.session_settings import private_settings, settings_of_store
@@ -26,12 +28,13 @@ from inboxd.api.stored_tasks import StoredTasks
 from inboxd.api.watch import Watch
 from inboxd.engine import Engine
 from inboxd.errors import Conflict, SessionClosed
+from inboxd.names import escaped
 from inboxd.plugins.catalog import ExecutorCatalog
 from inboxd.scheduling.mailbox import StoreClosed
 from inboxd.store.acceptance import TreeHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -77,6 +80,7 @@ class Session:
             owns_process=False,
         )
         self._is_private = private is not None
+        self._shown = "private" if private is not None else escaped(settings.store.url)
         self._lock = threading.Lock()
         #: Drafts on their way into the store.
         self._accepting: set[TaskEntry] = set()
@@ -96,6 +100,9 @@ class Session:
         self._lifetime = Lifetime(self._engine, self.watch, private=private)
         # What is open at exit is closed by `lifetime`, whether or not a session is left.
         weakref.finalize(self, let_go, self._lifetime).atexit = False
+
+    def __repr__(self) -> str:
+        return f"<Session {self._shown} {'closed' if self.is_closed else 'open'}>"
 
     # What the handles read ------------------------------------------------------------------------
 
@@ -339,9 +346,11 @@ def create_session(
     Raises:
         ConfigurationError: the URL or a setting is unknown or cannot be used; `problems` has one
             sentence for each.
+        TypeError: `settings` is no mapping by name.
         StoreInUse: another process, or another session of this one, has the store.
         StoreError: the store cannot be used as it is.
     """
+    _check_names(settings)
     keywords: dict[str, object] = {
         "places": places,
         "async_places": async_places,
@@ -364,5 +373,15 @@ def create_session(
 
 
 def _listed(values: Iterable[str]) -> object:
-    """Return a list; of a single text itself, which the check refuses or takes apart."""
-    return values if isinstance(values, str) else list(values)
+    """Return a list; of a single value itself, which the check refuses or takes apart."""
+    is_several = isinstance(values, Iterable) and not isinstance(values, str)
+    return list(values) if is_several else values
+
+
+def _check_names(settings: object) -> None:
+    if settings is None:
+        return
+    wanted = 'settings is a dict by name, as {"run.places": 8}'
+    must_be(settings, Mapping, wanted)
+    for name in cast("Mapping[object, object]", settings):
+        must_be(name, str, f"{wanted}: a name is text")

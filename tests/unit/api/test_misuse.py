@@ -1,0 +1,171 @@
+"""What cannot be meant is refused at once, in words that say what is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from inboxd import (
+    TaskCreator,
+    TaskEnded,
+    TaskManager,
+    TaskRepository,
+    create_session,
+    run_array,
+)
+from inboxd.api.label import TreeLabel
+
+from .steered import noops, trees_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from inboxd import Session, TreeEvent
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Session]:
+    """One session for all that is refused before it does anything."""
+    with create_session() as session:
+        yield session
+
+
+def _refused(kind: type[Exception], text: str, call: Callable[[], object]) -> None:
+    with pytest.raises(kind, match=re.escape(text)):
+        call()
+
+
+async def _nothing(*_: object, **__: object) -> None:
+    """Be what somebody forgets to await."""
+
+
+@pytest.mark.parametrize("kind", [TaskManager, TaskCreator, TaskRepository])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [("sqlite:///x.db", "not a str ('sqlite:///x.db')"), (create_session, "not a function")],
+)
+def test_only_a_session_has_tasks(kind: type[Any], given: object, text: str) -> None:
+    _refused(TypeError, f"{kind.__name__} takes a Session, {text}", lambda: kind(given))
+
+
+@pytest.mark.parametrize("given", ["no", 1, None])
+def test_strict_priority_is_true_or_false(shared: Session, given: Any) -> None:
+    async def run() -> None:
+        trees = await trees_of(shared, *noops(1))
+        with pytest.raises(TypeError, match="strict_priority is True or False, not a"):
+            await TaskManager(shared).distribute_task_tree(trees, given)
+        assert all(task.is_draft for task in trees.tasks())
+
+    asyncio.run(run())
+    _refused(TypeError, "strict_priority", lambda: run_array([], strict_priority=given))
+
+
+@pytest.mark.parametrize("field", ["name", "user_id", "metadata"])
+def test_the_label_of_a_tree_is_text(field: str) -> None:
+    _refused(TypeError, f"{field} is ", lambda: TreeLabel(**cast("Any", {field: 5})))
+
+
+def test_on_event_is_a_function(shared: Session) -> None:
+    async def run() -> None:
+        manager = TaskManager(shared)
+        trees = await trees_of(shared, *noops(1))
+        given = _nothing()
+        text = "on_event is a function of one event, not a coroutine: did you forget `await`"
+        with pytest.raises(TypeError, match=text):
+            await manager.distribute_task_tree(trees, on_event=cast("Any", given))
+        with pytest.raises(TypeError, match=text):
+            await manager.retry(trees, on_event=cast("Any", given))
+        given.close()
+        assert all(task.is_draft for task in trees.tasks())
+
+    asyncio.run(run())
+
+
+def test_what_a_callback_raises_is_given_to_the_loop_once_an_event(shared: Session) -> None:
+    told: list[dict[str, Any]] = []
+
+    def on_event(event: TreeEvent) -> None:
+        if isinstance(event, TaskEnded):
+            raise ZeroDivisionError(event.task.id)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        trees = await trees_of(shared, *noops(2))
+        await TaskManager(shared).distribute_task_tree(trees, on_event=on_event)
+
+    asyncio.run(run())
+    assert [repr(context["exception"]) for context in told] == [
+        "ZeroDivisionError('t0')",
+        "ZeroDivisionError('t1')",
+    ]
+    assert told[0]["message"] == "on_event raised for TaskEnded; the tree runs on"
+
+
+def test_events_are_read_by_async_for(shared: Session) -> None:
+    async def run() -> None:
+        events = TaskManager(shared).events(await trees_of(shared, *noops(1)))
+        _refused(TypeError, "write `async for event in", lambda: list(cast("Any", events)))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "text"),
+    [
+        (
+            {"status": "done"},
+            ValueError,
+            'no status "done"; there are: pending, in_progress, completed, failed, cancelled,',
+        ),
+        ({"status": ["pending", "complete"]}, ValueError, 'did you mean "completed"?'),
+        ({"status": 3}, TypeError, "status is a TaskStatus or its text, or several, not an int"),
+        ({"status": [3]}, TypeError, "a status is a TaskStatus or its text, not an int (3)"),
+        ({"limit": "5"}, TypeError, "limit is a whole number, 1 to 10,000, not a str ('5')"),
+        ({"limit": True}, TypeError, "limit is a whole number"),
+        ({"limit": 0}, ValueError, "limit is 0; it is 1 to 10,000"),
+        ({"name": 5}, TypeError, "name is text, not an int (5)"),
+        ({"after": 5}, TypeError, "after is text, not an int (5)"),
+    ],
+)
+def test_what_is_listed_is_said_in_words(
+    shared: Session, given: dict[str, Any], kind: type[Exception], text: str
+) -> None:
+    repository = TaskManager(shared).task_repository
+    _refused(kind, text, lambda: asyncio.run(repository.list_tasks(**given)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ("a", "settings is a dict by name, as {\"run.places\": 8}, not a str ('a')"),
+        ({1: 2}, "a name is text, not an int (1)"),
+    ],
+)
+def test_settings_are_a_dict_by_name(settings: Any, text: str) -> None:
+    _refused(TypeError, text, lambda: create_session(settings=settings))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "hint"), [("place", 'did you mean "places"?'), ("q", "there are: strict_priority")]
+)
+def test_run_array_names_the_keyword_that_is_near(keyword: str, hint: str) -> None:
+    _refused(
+        TypeError,
+        f'run_array() has no keyword "{keyword}"; {hint}',
+        lambda: run_array([], **cast("Any", {keyword: 3})),
+    )
+
+
+def test_what_belongs_to_a_session_shows_which(tmp_path: Path, shared: Session) -> None:
+    assert repr(shared) == "<Session private open>"
+    with create_session(f"sqlite:///{tmp_path}/x.db") as kept:
+        shown = f"<Session sqlite:///{tmp_path.resolve()}/x.db open>"
+        assert repr(kept) == shown
+        assert repr(TaskManager(kept)) == f"<TaskManager of {shown}>"
+        assert repr(TaskManager(kept).task_repository) == f"<TaskRepository of {shown}>"
+        assert repr(TaskCreator(kept)) == f"<TaskCreator of {shown}>"
+    assert repr(kept) == shown.replace("open", "closed")
