@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from inboxd import (
     AttemptEnded,
     Conflict,
+    NoRetry,
     TaskEnded,
     TaskManager,
     TaskProgress,
@@ -116,7 +118,9 @@ def test_a_callback_that_raises_stops_nothing(
     asyncio.run(TaskManager(session).distribute_task_tree(trees, on_event=broken))
 
     assert called == TOLD
-    assert caplog.text.count("LookupError: a bug of the caller's") == len(TOLD)
+    logged = [record for record in caplog.records if record.name == "inboxd.api.callbacks"]
+    assert len(logged) == len(TOLD)
+    assert "LookupError: a bug of the caller's" in caplog.text
 
 
 def test_who_comes_after_the_end_is_told_how_all_ended(session: Session) -> None:
@@ -183,15 +187,30 @@ def test_an_event_shows_the_task_as_it_is_and_as_it_was(session: Session) -> Non
 
 
 def test_events_of_a_retry_tell_first_what_was_kept(session: Session) -> None:
-    """Expected: the ends of `a` and `b`, then what ran again; and a second retry is possible."""
-    trees = made(session, *TREE)
+    """Expected: the ends of `a` and `b`, then what runs again, as it happens."""
+    go_on = threading.Event()
+
+    @executor("behave-fail-slowly")
+    def fail_slowly(inputs: dict[str, Any], context: TaskContext) -> None:
+        # The second time it runs until its start was told: what comes after it is news then.
+        if context.attempt > 1:
+            go_on.wait(LIMIT_SECONDS)
+        raise NoRetry("as before")
+
+    tree = [{**task, "executor": "behave-fail-slowly"} if task["id"] == "c" else task
+            for task in TREE]  # fmt: skip
+    trees = made(session, *tree)
     manager = TaskManager(session)
     called: list[str] = []
 
+    def on_event(event: TreeEvent) -> None:
+        called.append(said(event))
+        if called[-1] == "c started 2":
+            go_on.set()
+
     async def main() -> None:
         await manager.distribute_task_tree(trees)
-        status = await manager.retry(trees, on_event=lambda event: called.append(said(event)))
-        assert status == "failed"
+        assert await manager.retry(trees, on_event=on_event) == "failed"
 
     asyncio.run(main())
 
