@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 
-__all__ = ["new_id", "short_id"]
+__all__ = ["MADE_ID", "new_id", "short_id"]
+
+#: What `new_id` returns.
+MADE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:

@@ -68,11 +68,11 @@ async def change_stored(entry: TaskEntry, changes: Mapping[str, Any], *, has_ext
     place = entry.place
     if refused or place is None:
         raise Conflict(
-            f"task {entry.id} was distributed: {', '.join(refused)} cannot change any more"
+            f"task {entry.called()} was distributed: {', '.join(refused)} cannot change any more"
         )
     status = Task(entry).status
     if status is not TaskStatus.PENDING:
-        raise Conflict(f"task {entry.id} is {status}: it is changed only while it is pending")
+        raise Conflict(f"task {entry.called()} is {status}: it is changed only while it is pending")
     given = {key: value for key, value in changes.items() if value is not None}
     written = checked(entry.id, as_written(given))
     stored = entry.session.stored
@@ -93,16 +93,16 @@ def delete_draft(entry: TaskEntry) -> None:
     """
     if entry.place is not None:
         raise Conflict(
-            f"task {entry.id} is in tree {entry.place.tree_id}, which was distributed, and is kept"
-            " with it; `TaskManager.cancel` ends what has not ended"
+            f"task {entry.called()} is in tree {entry.place.tree_id}, which was distributed,"
+            " and is kept with it; `TaskManager.cancel` ends what has not ended"
         )
     _refuse_what_is_no_draft(entry)
     drafts = entry.session.drafts
     referring = drafts.referring_to(entry)
     if referring:
-        names = ", ".join(other.id for other in referring[:3])
+        names = ", ".join(other.called() for other in referring[:3])
         raise Conflict(
-            f"task {entry.id} is the parent or a dependency of other drafts:"
+            f"task {entry.called()} is the parent or a dependency of other drafts:"
             f" {names}{', …' if len(referring) > 3 else ''}; change or delete those first"
         )
     drafts.forget([entry])
@@ -111,6 +111,6 @@ def delete_draft(entry: TaskEntry) -> None:
 def _refuse_what_is_no_draft(entry: TaskEntry) -> None:
     session = entry.session
     if session.drafts.get(entry.id, group=entry.group) is not entry:
-        raise Conflict(f"the draft {entry.id} was deleted")
+        raise Conflict(f"the draft {entry.called()} was deleted")
     if session.is_accepting(entry):
-        raise Conflict(f"task {entry.id} is being distributed")
+        raise Conflict(f"task {entry.called()} is being distributed")

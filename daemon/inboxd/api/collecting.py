@@ -14,6 +14,7 @@ from inboxd.api.walk import walk
 from inboxd.array.invalid import InvalidTaskArray
 from inboxd.array.problem import Problem, ProblemCode, quoted
 from inboxd.errors import Conflict
+from inboxd.known_as import called_among, with_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,11 +42,10 @@ class Collected:
         Who refers to a draft that is not in the tree is told so.
         """
         outside = _Outside(self.entries)
-        errors = [self._explained(problem, outside) for problem in error.errors]
-        return InvalidTaskArray(errors, has_more=error.has_more)
+        problems = [self._explained(of_the_list(problem), outside) for problem in error.errors]
+        return InvalidTaskArray(_named(problems, self.entries), has_more=error.has_more)
 
     def _explained(self, problem: Problem, outside: _Outside) -> Problem:
-        problem = of_the_list(problem)
         if problem.code is not ProblemCode.UNKNOWN_REFERENCE:
             return problem
         value: Any = self.documents
@@ -55,11 +55,11 @@ class Collected:
         except (LookupError, ValueError, TypeError):
             # Not of a dependency or parent: an expression in some text.
             return problem
-        if not isinstance(value, str) or value not in outside:
+        if not isinstance(value, str) or (draft := outside.get(value)) is None:
             return problem
         return replace(
             problem,
-            message=f"the draft {quoted(value)} is not in this tree",
+            message=f"the draft {quoted(draft)} is not in this tree",
             hint="add its node to the tree: all tasks of an array run together",
         )
 
@@ -69,20 +69,21 @@ class _Outside:
 
     def __init__(self, entries: Sequence[TaskEntry]) -> None:
         self._entries = entries
-        self._words: set[str] | None = None
+        self._words: dict[str, str] | None = None
 
-    def __contains__(self, reference: str) -> bool:
+    def get(self, reference: str) -> str | None:
+        """Return what people know the draft by; None: no draft is meant."""
         if self._words is None:
             inside = set(self._entries)
-            words: set[str] = set()
+            words: dict[str, str] = {}
             for entry in self._entries[0].session.drafts.all():
                 if entry not in inside:
-                    words.add(entry.id)
+                    words[entry.id] = entry.called()
                     name = entry.document.get("name")
                     if isinstance(name, str):
-                        words.add(name)
+                        words[name] = name
             self._words = words
-        return reference in self._words
+        return self._words.get(reference)
 
 
 def collect(session: Session, tree: TaskTreeNode | TaskTrees) -> Collected:
@@ -107,7 +108,7 @@ def collect(session: Session, tree: TaskTreeNode | TaskTrees) -> Collected:
     for step in walk(roots):
         entry = entry_of(step.node.task)
         if entry in above:
-            raise ValueError(f"task {entry.id} stands in this tree twice, in two nodes")
+            raise ValueError(f"task {entry.called()} stands in this tree twice, in two nodes")
         above[entry] = None if step.parent is None else entry_of(step.parent.task)
     _refuse_what_is_no_draft(session, above)
     entries = sorted(above, key=lambda entry: entry.order)
@@ -125,7 +126,8 @@ def collect(session: Session, tree: TaskTreeNode | TaskTrees) -> Collected:
                 problems.append(_nested_otherwise(position, own, parent))
         documents.append(document)
     if problems:
-        raise InvalidTaskArray(problems[:_MOST_PROBLEMS], has_more=len(problems) > _MOST_PROBLEMS)
+        has_more = len(problems) > _MOST_PROBLEMS
+        raise InvalidTaskArray(_named(problems[:_MOST_PROBLEMS], entries), has_more=has_more)
     return Collected(entries=entries, documents=documents, label=tree.label)
 
 
@@ -147,14 +149,33 @@ def _roots(tree: object) -> Sequence[TaskTreeNode]:
 def _refuse_what_is_no_draft(session: Session, entries: Mapping[TaskEntry, object]) -> None:
     for entry in entries:
         if entry.session is not session:
-            raise ValueError(f"task {entry.id} is of another session: each runs its own tasks")
+            raise ValueError(
+                f"task {entry.called()} is of another session: each runs its own tasks"
+            )
         if entry.place is not None:
             raise Conflict(
-                f"task {entry.id} was distributed already, in tree {entry.place.tree_id}:"
+                f"task {entry.called()} was distributed already, in tree {entry.place.tree_id}:"
                 " `TaskManager.retry` runs a tree again; make new tasks for another one"
             )
         if session.drafts.get(entry.id, group=entry.group) is not entry:
-            raise ValueError(f"task {entry.id} was deleted: take its node out of the tree")
+            raise ValueError(f"task {entry.called()} was deleted: take its node out of the tree")
+
+
+def _named(problems: Sequence[Problem], entries: Sequence[TaskEntry]) -> list[Problem]:
+    """Return problems of drafts by the names that their author gave, each with its task's first."""
+    known_as = called_among({entry.id: entry.name() for entry in entries})
+    return [_of_task(problem, entries, known_as) for problem in problems]
+
+
+def _of_task(
+    problem: Problem, entries: Sequence[TaskEntry], known_as: Mapping[str, str]
+) -> Problem:
+    message = with_names(problem.message, known_as)
+    position = problem.pointer.split("/")[1:2]
+    if position and position[0].isdecimal() and int(position[0]) < len(entries):
+        message = f"task {quoted(known_as[entries[int(position[0])].id])}: {message}"
+    hint = None if problem.hint is None else with_names(problem.hint, known_as)
+    return replace(problem, message=message, hint=hint)
 
 
 def _nested_otherwise(position: int, own: str, parent: TaskEntry) -> Problem:

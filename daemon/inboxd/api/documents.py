@@ -175,7 +175,7 @@ def array_of(roots: Sequence[TaskTreeNode]) -> list[dict[str, Any]]:
             documents.append(_stored(entry, parent, edges[entry]))
             continue
         if entry.place is not None and not entry.document:
-            raise SessionClosed(f"task {entry.id}: the session was closed before it was read")
+            raise SessionClosed(f"task {entry.called()}: the session was closed before it was read")
         documents.append(
             document_of_draft(
                 entry.id,

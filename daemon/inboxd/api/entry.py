@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from inboxd.array.records import CheckedTask, Edge
+from inboxd.known_as import called
 from inboxd.task import EdgeOn
 
 if TYPE_CHECKING:
@@ -111,6 +112,15 @@ class TaskEntry:
         if self._parsed is None:
             self._parsed = parsed(self._document)
         return self._parsed
+
+    def called(self) -> str:
+        """Return what people know it by: its name where its id was made, else its id."""
+        return called(self.id, self.name())
+
+    def name(self) -> str:
+        """Return its label as last known; by default the id."""
+        name: str = self._document.get("name", self.id) if self._view is None else self._view.name
+        return name
 
     # In the store --------------------------------------------------------------------------------
 

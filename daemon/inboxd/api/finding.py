@@ -39,7 +39,7 @@ def entry_meant(session: Session, meant: object) -> TaskEntry:
     if isinstance(meant, Task):
         entry = entry_of(meant)
         if entry.session is not session:
-            raise ValueError(f"task {entry.id} is of another session")
+            raise ValueError(f"task {entry.called()} is of another session")
         return entry
     if not isinstance(meant, str):
         raise TypeError(f"a task is given by a Task or its id, not by {type(meant).__name__}")

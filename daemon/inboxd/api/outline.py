@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from inboxd.api.reading import refreshed
 from inboxd.api.walk import walk
+from inboxd.known_as import called_among
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from inboxd.api.task import Task
     from inboxd.api.tree import TaskTreeNode
@@ -41,16 +42,22 @@ def outline(roots: Sequence[TaskTreeNode]) -> str:
     except ValueError as error:
         # What is shown in a debugger must not raise.
         return f"<no tree: {error}>"
-    refreshed([step.node.task for step in shown])
-    lines = [f"{'  ' * min(step.depth, _MOST_INDENT)}{_line(step.node.task)}" for step in shown]
+    tasks = [step.node.task for step in shown]
+    refreshed(tasks)
+    known_as = called_among({task.id: task.name for task in tasks})
+    lines = [
+        f"{'  ' * min(step.depth, _MOST_INDENT)}{_line(step.node.task, known_as)}" for step in shown
+    ]
     if more:
         lines.append(f"… and {more:,} more")
     return "\n".join(lines) or "<no tasks>"
 
 
-def _line(task: Task) -> str:
-    name = "" if task.name == task.id else f" {escaped(task.name)}"
-    text = f"{task.id}{name}: {task.status}"
+def _line(task: Task, known_as: Mapping[str, str]) -> str:
+    text = known_as[task.id]
+    if text == task.id != task.name:
+        text = f"{text} {escaped(task.name)}"
+    text = f"{text}: {task.status}"
     error = task.error
     if error is None:
         return text

@@ -107,8 +107,9 @@ class Steering:
         if isinstance(tree, TaskTreeNode):
             if tree.parent is not None:
                 raise ValueError(
-                    f"the node of task {tree.task.id} is below another, and so no tree of its own:"
-                    " give the root for the tree, or `.task` for the task"
+                    f"the node of task {entry_of(tree.task).called()} is below another,"
+                    " and so no tree of its own: give the root for the tree,"
+                    " or `.task` for the task"
                 )
             return entry_of(tree.task)
         if not isinstance(cast("object", tree), TaskTrees):
@@ -122,10 +123,10 @@ class Steering:
 
     def _place(self, entry: TaskEntry) -> Place:
         if entry.session is not self._session:
-            raise ValueError(f"task {entry.id} is of another session")
+            raise ValueError(f"task {entry.called()} is of another session")
         if entry.place is None:
             raise Conflict(
-                f"task {entry.id} is a draft: its tree runs from `distribute_task_tree` on"
+                f"task {entry.called()} is a draft: its tree runs from `distribute_task_tree` on"
             )
         return entry.place
 

@@ -10,6 +10,7 @@ from inboxd.array.task_values import retry_policy
 from inboxd.array.values import time_micros
 from inboxd.clock import from_micros
 from inboxd.durations import duration_seconds
+from inboxd.known_as import called
 from inboxd.task import Delivery, Join, RetryPolicy, TaskStatus
 
 if TYPE_CHECKING:
@@ -254,8 +255,11 @@ class Task:
         return hash(self._entry)
 
     def __repr__(self) -> str:
-        name = "" if self.name == self.id else f" {self.name!r}"
-        return f"<Task {self.id}{name} {self.status}>"
+        name = self.name
+        shown = called(self.id, name)
+        if shown == self.id and name != shown:
+            shown = f"{shown} {name!r}"
+        return f"<Task {shown} {self.status}>"
 
     # ---------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ def _of_drafts(session: Session, entry: TaskEntry) -> TaskTreeNode | TaskTrees:
     by_id = {one.id: one for one in same}
     above = {one: by_id.get(one.parent_id() or "") for one in same}
     if entry not in above:
-        raise NotFound(f"the draft {entry.id} was deleted")
+        raise NotFound(f"the draft {entry.called()} was deleted")
     if entry.group is None:
         same = _below(_topmost(entry, above), above)
     position = {one: number for number, one in enumerate(same)}
@@ -87,8 +87,8 @@ def _topmost(entry: TaskEntry, above: dict[TaskEntry, TaskEntry | None]) -> Task
     parent = above[entry]
     while parent is not None:
         if parent in way:
-            ids = [one.id for one in way]
-            circle = [*ids[ids.index(parent.id) :], parent.id]
+            circle = [one.called() for one in [*way, parent]]
+            circle = circle[list(way).index(parent) :]
             raise InvalidTaskArray(
                 [
                     Problem(

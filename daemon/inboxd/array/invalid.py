@@ -19,7 +19,10 @@ class InvalidTaskArray(InboxdError):
     Tasks break the rules of a task array, and nothing of them was kept.
 
     `errors` holds what is wrong, at least one and at most 100, in the order of the array: each with
-    `code`, `pointer` (RFC 6901, from the array), `message` and `hint`.
+    `code`, `pointer`, `message` and `hint`. The pointer (RFC 6901) starts at the array:
+    `/3/priority` is the priority of its fourth task. A tree that was put together of drafts is an
+    array too, of its tasks in the order in which they were made; each message begins with the name
+    of its task then.
     """
 
     exit_code = 4

@@ -19,7 +19,7 @@ from inboxd.store.edges import (
     cascading_tasks,
     count_down,
     edges_from,
-    local_ids,
+    known_by,
     mark_cascading,
     note_gravity,
     skip_tasks,
@@ -259,11 +259,11 @@ def _skip(
     cascade: Cascade,
     now: int,
 ) -> list[EndedTask]:
-    names = local_ids(connection, {cause for _, _, cause in skips})
+    names = known_by(connection, {cause for _, _, cause in skips})
     rows: list[tuple[int, int | None, str, int, int]] = []
     ended: list[EndedTask] = []
     for task, gravity, cause in skips:
-        rows.append((gravity.value, cause, skip_error(gravity, names[cause]), now, task.id))
+        rows.append((gravity.value, cause, skip_error(gravity, *names[cause]), now, task.id))
         cascade.skipped[task.tree] = cascade.skipped.get(task.tree, 0) + 1
         cascade.touched.add(task.tree)
         del dependants[task.id]
@@ -294,11 +294,18 @@ def ending_of(state: int, gravity: Gravity, gravest: int | None, task: int) -> t
             return Ending.CANCELLED, task
 
 
-def skip_error(gravity: Gravity, cause: str) -> str:
-    """Return the error, as JSON, of a task skipped for an edge of this gravity; *cause*: an id."""
+def skip_error(gravity: Gravity, cause: str, known_as: str) -> str:
+    """
+    Return the error, as JSON, of a task skipped for an edge of this gravity.
+
+    Args:
+        gravity: none that holds.
+        cause: the id of the task where it began.
+        known_as: what people know that task by.
+    """
     error = TaskError(
         code=SKIP_CODES[gravity],
-        message=f'skipped because "{cause}" {_VERBS[gravity]}',
+        message=f'skipped because "{known_as}" {_VERBS[gravity]}',
         cause=cause,
     )
     return msgspec.json.encode(error).decode()

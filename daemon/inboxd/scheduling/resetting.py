@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from inboxd.readiness import Gravity, join_edges
 from inboxd.scheduling.cascade import DECISIONS, ending_of, skip_error
-from inboxd.store.edges import local_ids
+from inboxd.store.edges import known_by
 from inboxd.store.resets import ResetRow, edges_to_reset, reset_tasks, tasks_to_reset
 from inboxd.store.tables import TaskFlag, TaskState
 
@@ -109,7 +109,7 @@ def _count(edges: _Edges, edge: EdgeToReset) -> None:
 def _reset(grip: Grip, number: int, tasks: Sequence[TaskToReset], edges: dict[int, _Edges]) -> None:
     tree = grip.tree(number)
     causes = {found.cause for found in edges.values() if found.cause is not None}
-    names = local_ids(grip.connection, causes) if causes else {}
+    names = known_by(grip.connection, causes) if causes else {}
     change = grip.turn.change(number)
     rows: list[ResetRow] = []
     for task in tasks:
@@ -139,7 +139,7 @@ def _reset(grip: Grip, number: int, tasks: Sequence[TaskToReset], edges: dict[in
         error = None
         if gravity is not None and found.cause is not None and gravity is not Gravity.HOLDS:
             state = TaskState.SKIPPED
-            error = skip_error(gravity, names[found.cause])
+            error = skip_error(gravity, *names[found.cause])
             change.skipped += 1
         is_blocked = state is TaskState.BLOCKED
         is_skipped = state is TaskState.SKIPPED

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from inboxd.known_as import called
 from inboxd.store.statements import execute_many, fetch
 from inboxd.store.tables import TaskState
 
@@ -21,7 +22,7 @@ __all__ = [
     "cascading_tasks",
     "count_down",
     "edges_from",
-    "local_ids",
+    "known_by",
     "mark_cascading",
     "note_gravity",
     "skip_tasks",
@@ -139,14 +140,14 @@ def skip_tasks(
     )
 
 
-def local_ids(connection: Connection, tasks: Collection[int]) -> dict[int, str]:
-    """Return the ids in their files of *tasks*, by number."""
+def known_by(connection: Connection, tasks: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Return of *tasks*, by number, the ids in their files and what people know them by."""
     rows = fetch(
         connection,
-        "SELECT id, local_id FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
+        "SELECT id, local_id, name FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
         (msgspec.json.encode(list(tasks)).decode(),),
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: (row[1], called(row[1], row[2])) for row in rows}
 
 
 def mark_cascading(connection: Connection, rows: Sequence[tuple[int | None, int]]) -> None:

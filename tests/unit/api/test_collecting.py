@@ -80,7 +80,7 @@ def test_a_node_below_another_than_its_parent_is_refused(session: Session) -> No
     (problem,) = errors(session, a)
 
     assert (problem.code, problem.pointer) == ("conflicting_fields", "/2/parent_id")
-    assert problem.message == 'the task\'s parent is "a", and its node is below "b"'
+    assert problem.message == ('task "c": the task\'s parent is "a", and its node is below "b"')
 
 
 def test_a_parent_that_is_not_in_the_tree_is_unknown(session: Session) -> None:
@@ -90,10 +90,10 @@ def test_a_parent_that_is_not_in_the_tree_is_unknown(session: Session) -> None:
     one, other = errors(session, a, b)
 
     assert (one.code, one.pointer) == ("unknown_reference", "/0/parent_id")
-    assert one.message == 'the draft "elsewhere" is not in this tree'
+    assert one.message == 'task "a": the draft "elsewhere" is not in this tree'
     assert one.hint == "add its node to the tree: all tasks of an array run together"
     assert (other.code, other.pointer) == ("unknown_reference", "/1/parent_id")
-    assert other.message == 'no task "nowhere" among these tasks'
+    assert other.message == 'task "b": no task "nowhere" among these tasks'
 
 
 @pytest.mark.parametrize("edge", ["Load", {"id": "Load"}, {"name": "Load", "on": "end"}])
@@ -106,7 +106,9 @@ def test_part_of_an_array_lacks_its_dependencies(session: Session, edge: object)
     root = asyncio.run(TaskCreator(session).create_task_tree_from_array(array))
     found = {problem.message for problem in errors(session, TaskTreeNode(root.children[1].task))}
 
-    assert found == {'the draft "a" is not in this tree', 'the draft "load" is not in this tree'}
+    assert found == {
+        f'task "c": the draft "{other}" is not in this tree' for other in ("a", "load")
+    }
 
 
 def test_a_task_stands_in_a_tree_once(session: Session) -> None:
