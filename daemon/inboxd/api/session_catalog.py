@@ -46,15 +46,15 @@ class SessionCatalog(ExecutorCatalog):
 
     def kind_of(self, executor: str) -> PlaceKind | None:
         """Return which kind of place the executor takes; None when nobody offers it."""
-        return super().kind_of(executor) if self._refusal(executor) is None else None
+        return super().kind_of(executor) if self.why_refused(executor) is None else None
 
     def resolve(self, executor: str, task: Mapping[str, Any]) -> PlaceKind | None:
         """Have a plugin make an executor; never in place of one of this process."""
-        return super().resolve(executor, task) if self._refusal(executor) is None else None
+        return super().resolve(executor, task) if self.why_refused(executor) is None else None
 
     def why_unknown(self, executor: str) -> str | None:
         """Return why an executor is not there; None: nobody offers it."""
-        return self._refusal(executor) or super().why_unknown(executor)
+        return self.why_refused(executor) or super().why_unknown(executor)
 
     def names(self) -> Iterable[str]:
         """Return the names of all executors but those that are known to be refused."""
@@ -67,7 +67,9 @@ class SessionCatalog(ExecutorCatalog):
             return watched(function, seconds=self._ask_seconds)
         return super().watched(function)
 
-    def _refusal(self, name: str) -> str | None:
+    def why_refused(self, executor: str) -> str | None:
+        """Return why one of this process, which is there, cannot be used; None: it is another."""
+        name = executor
         own = self._own.get(name)
         if own is None:
             return None

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.array.problem import Finding, Path, ProblemCode, quoted
-from inboxd.array.resolving import ExplainsUnknown, MakesExecutors
+from inboxd.array.resolving import ExplainsUnknown, MakesExecutors, RefusesExecutors
 from inboxd.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -83,10 +83,14 @@ class Executors:
             path: what names it.
             is_label: True when that is the task's `name` or `id`, for want of anything better.
         """
+        catalog = self._catalog
+        refusal = catalog.why_refused(name) if isinstance(catalog, RefusesExecutors) else None
+        if refusal is not None:
+            # It is there, so that no other name would help.
+            return Finding(code=ProblemCode.UNKNOWN_EXECUTOR, path=path, message=refusal)
         known = sorted(self._catalog.names())
         there_are = f"there are: {', '.join(known[:_MOST_NAMED])}" if known else "none is installed"
         hint = did_you_mean(name, known)
-        catalog = self._catalog
         why = catalog.why_unknown(name) if isinstance(catalog, ExplainsUnknown) else None
         if is_label:
             message = f"no executor is named, and the task's own name, {quoted(name)}, is none"

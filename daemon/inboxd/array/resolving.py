@@ -1,4 +1,4 @@
-"""What a catalog may have besides: it makes executors, and knows why one is not there."""
+"""What a catalog may have besides: it makes executors, and knows why one cannot be had."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from inboxd.task import PlaceKind
 
-__all__ = ["ExplainsUnknown", "MakesExecutors"]
+__all__ = ["ExplainsUnknown", "MakesExecutors", "RefusesExecutors"]
 
 
 @runtime_checkable
@@ -33,4 +33,13 @@ class ExplainsUnknown(Protocol):
 
     def why_unknown(self, executor: str) -> str | None:
         """Return one sentence for people; None: nobody offers it."""
+        ...
+
+
+@runtime_checkable
+class RefusesExecutors(Protocol):
+    """What a `Catalog` has besides, when an executor may be there and yet be of no use."""
+
+    def why_refused(self, executor: str) -> str | None:
+        """Return one sentence for people, which names the executor; None: it is not so."""
         ...

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ca
 from inboxd.array.json_schema import SchemaError, compile_schema
 from inboxd.errors import InvalidInputs
 from inboxd.names import did_you_mean
-from inboxd.plugins.executor_check import is_executor_name, shown_name
+from inboxd.plugins.executor_check import OWN_EXECUTORS, is_executor_name, shown_name
 from inboxd.plugins.inputs_type import (
     conversion_problems,
     convert_inputs,
@@ -142,7 +142,7 @@ def executor(
 
     Raises:
         TypeError: what is decorated cannot be an executor.
-        ValueError: the name or the isolation cannot be one.
+        ValueError: the name or the isolation cannot be one, or the name is one of inboxd's own.
     """
     if not isinstance(cast("object", name), str):
         raise TypeError(f'an executor has a name: write @executor("name"), not {shown_name(name)}')
@@ -150,6 +150,8 @@ def executor(
         raise ValueError(
             f"an executor's name is letters, digits and ._:- (128 at most), not {shown_name(name)}"
         )
+    if name in OWN_EXECUTORS:
+        raise ValueError(f'executor "{name}" is inboxd\'s own; give yours another name')
     if isolation is not None and isolation not in list(Isolation):
         hint = did_you_mean(str(isolation), list(Isolation)) or f"one of {', '.join(Isolation)}"
         raise ValueError(f'@executor("{name}"): no isolation {shown_name(isolation)}; {hint}')
@@ -278,6 +280,8 @@ def _annotation_of_inputs(function: Any, where: str, *, is_needed: bool) -> obje
         raise TypeError(
             f"{where}: it is called as f(inputs, context), and takes {signature}"
         ) from error
+    if list(signature.parameters)[:2] == ["context", "inputs"]:
+        raise TypeError(f"{where}: it is called as f(inputs, context): exchange the two parameters")
     annotation = next(iter(signature.parameters.values())).annotation
     if annotation is inspect.Parameter.empty:
         return None

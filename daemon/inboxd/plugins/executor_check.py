@@ -13,7 +13,10 @@ from inboxd.plugins.protocol import Executor, Isolation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["executor_problem", "is_executor_name"]
+__all__ = ["OWN_EXECUTORS", "executor_problem", "is_executor_name"]
+
+#: The executors that inboxd itself comes with; a test holds them against its entry points.
+OWN_EXECUTORS = frozenset({"command", "noop", "python"})
 
 #: The form of a task's id, so that a name can stand wherever an id can.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")

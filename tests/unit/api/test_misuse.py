@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from inboxd import (
+    InvalidTaskArray,
     TaskCreator,
     TaskEnded,
     TaskManager,
     TaskRepository,
     create_session,
+    executor,
     run_array,
 )
 from inboxd.api.label import TreeLabel
+from inboxd.config.load import load_settings
+from inboxd.plugins.executor_check import OWN_EXECUTORS
+from inboxd.plugins.manager import load_plugins
 
 from .steered import noops, trees_of
 
@@ -169,3 +174,46 @@ def test_what_belongs_to_a_session_shows_which(tmp_path: Path, shared: Session) 
         assert repr(TaskManager(kept).task_repository) == f"<TaskRepository of {shown}>"
         assert repr(TaskCreator(kept)) == f"<TaskCreator of {shown}>"
     assert repr(kept) == shown.replace("open", "closed")
+
+
+@pytest.mark.parametrize("name", sorted(OWN_EXECUTORS))
+def test_the_names_of_inboxds_own_executors_are_taken(name: str) -> None:
+    text = f'executor "{name}" is inboxd\'s own; give yours another name'
+    _refused(ValueError, text, lambda: executor(name))
+
+
+def test_the_names_of_inboxds_own_executors_are_known_without_them(tmp_path: Path) -> None:
+    settings = load_settings(environ={"INBOXD_STATE__PATH": str(tmp_path)}, cwd=tmp_path)
+    offered = load_plugins(settings).origins.values()
+    assert {one.name for one in offered if one.distribution == "inboxd"} == OWN_EXECUTORS
+
+
+def test_a_function_with_its_parameters_exchanged_is_no_executor() -> None:
+    def exchanged(context: Any, inputs: Any) -> None: ...
+
+    class Exchanged:
+        def execute(self, context: Any, inputs: Any) -> None: ...
+
+    text = '@executor("exchanged"): it is called as f(inputs, context): exchange the two'
+    _refused(TypeError, text, lambda: executor("exchanged")(exchanged))
+    _refused(TypeError, text, lambda: executor("exchanged")(Exchanged))
+
+
+def test_an_executor_that_is_there_and_of_no_use_is_not_said_to_be_missing(
+    shared: Session,
+) -> None:
+    @executor("of_no_use", isolation="process")
+    def local(inputs: dict[str, Any], context: object) -> None: ...
+
+    async def run(task: dict[str, Any]) -> None:
+        await TaskManager(shared).distribute_task_tree(await trees_of(shared, task))
+
+    for task in ({"id": "a", "executor": "of_no_use"}, {"name": "of_no_use"}):
+        with pytest.raises(InvalidTaskArray) as caught:
+            asyncio.run(run(task))
+        (problem,) = caught.value.errors
+        assert problem.code == "unknown_executor"
+        assert 'executor "of_no_use" cannot run in a worker process' in problem.message
+        assert "there is no" not in problem.message
+        assert "is none" not in problem.message
+        assert problem.hint is None

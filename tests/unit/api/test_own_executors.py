@@ -19,6 +19,7 @@ from inboxd import (
     executor,
 )
 from inboxd.plugins import registered
+from inboxd.plugins.registered import register
 from inboxd.store.reader import StoreReader
 
 if TYPE_CHECKING:
@@ -140,8 +141,12 @@ def test_an_executor_that_nobody_has_is_refused_with_the_nearest_names(shared: S
 
 
 def test_one_that_cannot_be_used_refuses_those_that_name_it_and_no_other(shared: Session) -> None:
-    @executor("command")
-    def command(inputs: dict[str, Any], context: object) -> None: ...
+    @executor("renamed")
+    def renamed(inputs: dict[str, Any], context: object) -> None: ...
+
+    # Refused by the decorator itself; this is what it does not see.
+    renamed.name = "command"
+    register(renamed)
 
     @executor("local", isolation="process")
     def local(inputs: dict[str, Any], context: object) -> None: ...
