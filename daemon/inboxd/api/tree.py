@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from inboxd.api.documents import array_of
 from inboxd.api.label import NO_LABEL, TreeLabel
+from inboxd.api.misuse import must_be
 from inboxd.api.outline import outline
 from inboxd.api.reading import refreshed
+from inboxd.api.task import Task, entry_of
 from inboxd.api.walk import walk
 from inboxd.task import TERMINAL_STATUSES, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from inboxd.api.task import Task
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["TaskTreeNode", "TaskTrees", "linked", "progress_of", "status_of"]
 
@@ -35,7 +36,11 @@ class TaskTreeNode:
 
         Args:
             task: a draft, or one whose tree was distributed.
+
+        Raises:
+            TypeError: it is no `Task`.
         """
+        must_be(task, Task, "TaskTreeNode takes a Task")
         #: The task of this node.
         self.task = task
         #: In the order in which they were added.
@@ -56,16 +61,19 @@ class TaskTreeNode:
             child: a node that is below no other yet; it may have children.
 
         Raises:
+            TypeError: it is no `TaskTreeNode`.
             ValueError: it is below a node already, or it is this node or one above it.
         """
+        must_be(child, TaskTreeNode, "add_child takes a TaskTreeNode")
         if child.parent is not None:
             raise ValueError(
-                f"the node of task {child.task.id} is below {child.parent.task.id} already"
+                f"the node of task {entry_of(child.task).called()} is below"
+                f" {entry_of(child.parent.task).called()} already"
             )
         if child is self or (child.children and child in _ancestors(self)):
             raise ValueError(
-                f"the node of task {child.task.id} cannot be below {self.task.id}:"
-                " it would be its own ancestor"
+                f"the node of task {entry_of(child.task).called()} cannot be below"
+                f" {entry_of(self.task).called()}: it would be its own ancestor"
             )
         child.parent = self
         self.children.append(child)
@@ -141,8 +149,18 @@ class TaskTrees(list[TaskTreeNode]):
         Args:
             roots: nodes that are below no others.
             label: what the tree of all of them is called.
+
+        Raises:
+            TypeError: something of that is no `TaskTreeNode`.
         """
+        if isinstance(roots, TaskTreeNode):
+            # Iterating over it would give what is below it as well.
+            raise TypeError("TaskTrees takes a list of roots: put the TaskTreeNode in [ ]")
+        must_be(roots, Iterable, "TaskTrees takes a list of TaskTreeNodes")
         super().__init__(roots)
+        for root in self:
+            must_be(root, TaskTreeNode, "TaskTrees takes TaskTreeNodes")
+        must_be(label, TreeLabel, "the label of TaskTrees is the `label` of a tree")
         #: What the tree of all of them is called.
         self.label = label
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from inboxd.api.misuse import not_given_as
+from inboxd.api.task import entry_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -32,14 +35,20 @@ def walk(roots: Iterable[TaskTreeNode]) -> Iterator[Step]:
     Yield every node, parents before their children, children in their order.
 
     Raises:
+        TypeError: what stands among the children of a node is no node.
         ValueError: a node stands in the tree twice, which one that is its own ancestor does too.
     """
+    # Here, since the nodes pass over themselves by this.
+    from inboxd.api.tree import TaskTreeNode
+
     seen: set[int] = set()
     stack = [Step(node, None, 0) for node in roots]
     stack.reverse()
     while stack:
         step = stack.pop()
         node = step.node
+        if not isinstance(node, TaskTreeNode):
+            raise _no_node(step)
         if id(node) in seen:
             raise ValueError(_twice(step))
         seen.add(id(node))
@@ -50,9 +59,15 @@ def walk(roots: Iterable[TaskTreeNode]) -> Iterator[Step]:
             stack.extend([Step(child, node, depth) for child in reversed(children)])
 
 
+def _no_node(step: Step) -> TypeError:
+    where = "a root" if step.parent is None else f"a child of {step.parent.task.id}"
+    return not_given_as(step.node, f"{where} is a TaskTreeNode")
+
+
 def _twice(step: Step) -> str:
-    where = "as a root" if step.parent is None else f"below {step.parent.task.id}"
+    where = "as a root" if step.parent is None else f"below {entry_of(step.parent.task).called()}"
     return (
-        f"the node of task {step.node.task.id} stands in this tree twice, the second time {where}:"
+        f"the node of task {entry_of(step.node.task).called()} stands in this tree twice,"
+        f" the second time {where}:"
         " make a node of its own for each task, and put it below one parent"
     )
