@@ -215,7 +215,7 @@ def test_by_default_nothing_is_allowed_and_the_error_says_what_to_write(
     (error,) = _errors(make_daemon(), _task("jobs:add"))
 
     assert error["message"] == "jobs:add is not allowed"
-    assert '`allow = ["jobs:add"]` in [executors.python]' in error["hint"]
+    assert 'the setting executors.python.allow = ["jobs:add"] allows it' in error["hint"]
 
 
 def test_a_function_of_the_defaults_is_found_there(make_daemon: MakeDaemon, jobs: Path) -> None:

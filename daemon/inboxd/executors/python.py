@@ -129,7 +129,7 @@ def _function(named: str, allowed: Allowed | None) -> Callable[..., Any]:
         # `from os import system` puts a name into a module; a pattern does not mean such.
         raise NoRetry(
             f"{named} comes from {origin}, and a pattern allows only what the module itself"
-            f' defines; write "{named}" into [executors.python] allow, if it is meant'
+            f' defines; write "{named}" into the setting executors.python.allow, if it is meant'
         )
     return cast("Callable[..., Any]", found)
 

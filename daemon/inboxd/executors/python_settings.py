@@ -82,10 +82,8 @@ class PythonSettings:
         meant = did_you_mean(named, self.functions)
         return (
             f"{named} is not allowed",
-            f"{meant} Otherwise "
-            * (meant is not None)
-            + f'whoever runs the daemon allows it by `allow = ["{named}"]` in [executors.python]'
-            " of the configuration",
+            f"{meant} Otherwise " * (meant is not None)
+            + f'the setting executors.python.allow = ["{named}"] allows it',
         )
 
 

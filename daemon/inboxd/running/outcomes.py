@@ -49,8 +49,8 @@ def result_too_large(size: int, max_result_bytes: int, *, what: str = "the resul
     """Return the outcome of an attempt whose result is larger than the setting allows."""
     return _failed(
         TaskErrorCode.RESULT_TOO_LARGE,
-        f"{what} is {size:,} bytes, and [run] max_result_bytes allows {max_result_bytes:,}; "
-        "write large data to a file and return where it is",
+        f"{what} is {size:,} bytes, and the setting run.max_result_bytes allows"
+        f" {max_result_bytes:,}; write large data to a file and return where it is",
     )
 
 

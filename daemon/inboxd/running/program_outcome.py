@@ -81,6 +81,6 @@ def _problem(lines: ProgramLines, *, has_document: bool) -> str | None:
     if lines.dropped:
         return (
             f"no result in what was kept of stdout: {lines.dropped:,} bytes were dropped before"
-            " they were read; see [run] max_output_bytes"
+            " they were read; see the setting run.max_output_bytes"
         )
     return None

@@ -56,7 +56,7 @@ def cancel_task(grip: Grip, number: int) -> Cancelled:
         status = STATUS_OF_STATE[task.state].value
         raise Conflict(
             f"{label}: it has ended ({status}), so there is nothing to cancel; "
-            "`inboxd retry` makes it run again"
+            "retry it to make it run again"
         )
     if tree.marks & TreeMark.RETRIED:
         raise Conflict(f"{label}: its tree is being made ready to run again; try again in a moment")
@@ -97,7 +97,7 @@ def cancel_tree(grip: Grip, number: int) -> Cancelled:
     if is_over or grip.has_ended(tree):
         raise Conflict(
             f"{tree.public_id}: it has ended, so there is nothing to cancel; "
-            "`inboxd retry` makes what failed or was cancelled run again"
+            "retry it to make what failed or was cancelled run again"
         )
     if grip.memory.is_small(tree) and not tree.marks & TreeMark.RETRIED:
         waiting = _cancel(grip, tree, tree.first_task, tree.first_task + tree.task_count)

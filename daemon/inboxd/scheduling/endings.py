@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 #: The error of every task that a person cancelled, alone or with its tree.
-CANCELLED = TaskError(code=TaskErrorCode.CANCELLED, message="cancelled by a person")
+CANCELLED = TaskError(code=TaskErrorCode.CANCELLED, message="cancelled")
 
 
 class RunningTask(msgspec.Struct, frozen=True):

@@ -93,8 +93,8 @@ def open_writer(url: str, *, is_durable: bool = True) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(
-            f"{escaped(str(path))}: cannot be written: {error.strerror}; give the daemon's user the"
-            " right to read and write it and its directory, or choose another by [store] url"
+            f"{escaped(str(path))}: cannot be written: {error.strerror}; give this user the"
+            " right to read and write it and its directory, or choose another file for the store"
         ) from error
     pragmas = _WRITER_PRAGMAS if is_durable else (*_WRITER_PRAGMAS, "PRAGMA synchronous = OFF")
     engine = _engine(path, "rw", pragmas, single=True)

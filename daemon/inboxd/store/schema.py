@@ -42,7 +42,7 @@ def schema_version(connection: Connection) -> str | None:
     if application != APPLICATION_ID or "alembic_version" not in tables:
         raise StoreError(
             "this database belongs to another program (it is not marked as inboxd's); "
-            "it was left as it is: give inboxd a file of its own by [store] url"
+            "it was left as it is: give inboxd a file of its own"
         )
     version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return None if version is None else str(version)
@@ -69,7 +69,7 @@ def migrate(engine: Engine) -> None:
             ) from error
         raise StoreError(
             f"SQLite cannot use this file ({error.orig}); it was left as it is: "
-            "put a backup in its place, or give inboxd another file by [store] url"
+            "put a backup in its place, or give inboxd another file"
         ) from error
 
 

@@ -261,6 +261,8 @@ def test_trees_and_tasks_are_named_by_handles_and_ids(session: Session) -> None:
             await runs
 
             assert task.status == "cancelled"
+            assert task.error is not None
+            assert task.error.message == "cancelled"
         with pytest.raises(NotFound):
             await manager.cancel("no such id")
         with pytest.raises(NotFound, match='no task "hold"'):
