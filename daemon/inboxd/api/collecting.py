@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from inboxd.api.label import TreeLabel
+from inboxd.api.misuse import must_be_root, not_given_as
 from inboxd.api.problems import of_the_list
 from inboxd.api.references import references_among
-from inboxd.api.task import entry_of
+from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
 from inboxd.api.walk import walk
 from inboxd.array.invalid import InvalidTaskArray
@@ -97,9 +98,9 @@ def collect(session: Session, tree: TaskTreeNode | TaskTrees) -> Collected:
         tree: as its caller put it together.
 
     Raises:
-        TypeError: it is no tree.
-        ValueError: a node or a task stands in it twice; a task is of another session, or its draft
-            was deleted.
+        TypeError: it is no tree, or holds what is no node.
+        ValueError: it is a node below another; a node or a task stands in it twice; a task is of
+            another session, or its draft was deleted.
         Conflict: some of its tasks were distributed before.
         InvalidTaskArray: nodes are nested otherwise than the `parent_id` of their tasks says.
     """
@@ -137,12 +138,17 @@ _MOST_PROBLEMS = 100
 
 def _roots(tree: object) -> Sequence[TaskTreeNode]:
     if isinstance(tree, TaskTreeNode):
+        must_be_root(tree)
         return [tree]
     if not isinstance(tree, TaskTrees):
-        raise TypeError(
-            f"a TaskTreeNode or TaskTrees is distributed, not a {type(tree).__name__}:"
-            " TaskTreeNode(task) makes one of a task, create_task_tree_from_array of a list"
-        )
+        error = not_given_as(tree, "a TaskTreeNode or TaskTrees is distributed")
+        if isinstance(tree, Task | list):
+            hint = "TaskTreeNode(task) makes one of a task, create_task_tree_from_array of a list"
+            raise TypeError(f"{error}: {hint}")
+        raise error
+    for root in tree:
+        if isinstance(cast("object", root), TaskTreeNode):  # `walk` refuses what is none
+            must_be_root(root)
     return tree
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from inboxd.api.task import entry_of
 from inboxd.names import escaped
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def must_be_root(node: TaskTreeNode) -> None:
     """
     if node.parent is not None:
         raise ValueError(
-            f"the node of task {node.task.id} is below another, and so no tree of its own:"
-            " give the root for the tree, or `.task` for the task"
+            f"the node of task {entry_of(node.task).called()} is below another, and so no tree of"
+            " its own: give the root for the tree, or `.task` for the task"
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from inboxd.api.awaiting import result_of
 from inboxd.api.event_stream import TreeEvents
 from inboxd.api.finding import entry_meant
+from inboxd.api.misuse import must_be, must_be_root
 from inboxd.api.subscription import Subscription
 from inboxd.api.task import Task, entry_of
 from inboxd.api.tree import TaskTreeNode, TaskTrees
@@ -105,20 +106,13 @@ class Steering:
             ValueError: it has no tasks; or it is a node below another, and so no tree.
         """
         if isinstance(tree, TaskTreeNode):
-            if tree.parent is not None:
-                raise ValueError(
-                    f"the node of task {entry_of(tree.task).called()} is below another,"
-                    " and so no tree of its own: give the root for the tree,"
-                    " or `.task` for the task"
-                )
+            must_be_root(tree)
             return entry_of(tree.task)
-        if not isinstance(cast("object", tree), TaskTrees):
-            raise TypeError(
-                "a TaskTreeNode, a TaskTrees or the id of a tree is meant, not a"
-                f" {type(tree).__name__}"
-            )
+        must_be(tree, TaskTrees, "a TaskTreeNode, a TaskTrees or the id of a tree is meant")
         if not tree:
             raise ValueError("there are no tasks in it")
+        must_be(tree[0], TaskTreeNode, "a root is a TaskTreeNode")
+        must_be_root(tree[0])
         return entry_of(tree[0].task)
 
     def _place(self, entry: TaskEntry) -> Place:

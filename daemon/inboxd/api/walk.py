@@ -60,7 +60,7 @@ def walk(roots: Iterable[TaskTreeNode]) -> Iterator[Step]:
 
 
 def _no_node(step: Step) -> TypeError:
-    where = "a root" if step.parent is None else f"a child of {step.parent.task.id}"
+    where = "a root" if step.parent is None else f"a child of {entry_of(step.parent.task).called()}"
     return not_given_as(step.node, f"{where} is a TaskTreeNode")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -14,6 +15,8 @@ from inboxd import (
     TaskEnded,
     TaskManager,
     TaskRepository,
+    TaskTreeNode,
+    TaskTrees,
     create_session,
     executor,
     run_array,
@@ -217,3 +220,59 @@ def test_an_executor_that_is_there_and_of_no_use_is_not_said_to_be_missing(
         assert "there is no" not in problem.message
         assert "is none" not in problem.message
         assert problem.hint is None
+
+
+def test_only_tasks_and_nodes_make_a_tree(shared: Session) -> None:
+    async def run() -> None:
+        manager = TaskManager(shared)
+        task = await manager.task_repository.create_task(name="t", executor="noop")
+        node = TaskTreeNode(task)
+        forgotten = manager.task_repository.create_task(name="u")
+        kind: Any
+        for kind, text in (
+            (TaskTreeNode, "TaskTreeNode takes a Task, not "),
+            (node.add_child, "add_child takes a TaskTreeNode, not "),
+            (lambda one: TaskTrees([node, one]), "TaskTrees takes TaskTreeNodes, not "),
+        ):
+            hint = "did you forget `await` before TaskRepository.create_task(…)?"
+            _refused(TypeError, f"{text}a coroutine: {hint}", partial(kind, forgotten))
+            _refused(TypeError, f"{text}a str ('t')", partial(kind, "t"))
+        _refused(TypeError, "add_child takes a TaskTreeNode, not a Task", lambda: add(node, task))
+        _refused(TypeError, "put the TaskTreeNode in [ ]", lambda: TaskTrees(node))
+        forgotten.close()
+        assert len(node) == 1
+
+        node.children = cast("Any", [task])
+        for walks in (node.to_array, node.calculate_status, lambda: node.find("x"), node.__len__):
+            _refused(TypeError, "is a TaskTreeNode, not a Task", walks)
+        with pytest.raises(TypeError, match="is a TaskTreeNode, not a Task"):
+            await manager.distribute_task_tree(node)
+        trees = TaskTrees()
+        trees.append(cast("Any", task))
+        with pytest.raises(TypeError, match="a root is a TaskTreeNode, not a Task"):
+            await manager.distribute_task_tree(trees)
+        assert task.is_draft
+
+    def add(node: TaskTreeNode, task: Any) -> None:
+        node.add_child(task)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("verb", ["distribute_task_tree", "wait", "cancel", "retry", "events"])
+def test_a_node_below_another_is_no_tree(shared: Session, verb: str) -> None:
+    async def run() -> None:
+        manager = TaskManager(shared)
+        root = await TaskCreator(shared).create_task_tree_from_array(
+            [
+                {"id": "above", "executor": "noop"},
+                {"id": "below", "executor": "noop", "parent_id": "above"},
+            ]
+        )
+        with pytest.raises(ValueError, match="is below another, and so no tree of its own"):
+            await getattr(manager, verb)(root.children[0])
+        with pytest.raises(ValueError, match="is below another, and so no tree of its own"):
+            await getattr(manager, verb)(TaskTrees([root.children[0]]))
+        assert all(task.is_draft for task in root.tasks())
+
+    asyncio.run(run())
