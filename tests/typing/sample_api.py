@@ -207,6 +207,10 @@ async def run(session: Session) -> None:
     assert_type(await manager.distribute_task_tree(several, True, on_event=tell), TaskTrees)
     assert_type(await manager.distribute_task_tree(one, on_event=tell_slowly), TaskTreeNode)
 
+    found = await manager.task_repository.get_task_tree(second)
+    assert_type(await manager.distribute_task_tree(found), TaskTreeNode | TaskTrees)
+    assert_type(await manager.wait(found), TaskStatus)
+
     assert_type(await manager.wait(one), TaskStatus)
     assert_type(await manager.cancel(first), None)
     assert_type(await manager.cancel(several), None)

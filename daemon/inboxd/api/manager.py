@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskManager"]
 
-Tree = TypeVar("Tree", TaskTreeNode, TaskTrees)
+#: Bound, and not one of two: what `get_task_tree` gives may be either.
+Tree = TypeVar("Tree", bound=TaskTreeNode | TaskTrees)
 
 #: Reading more tasks than this takes so long that another thread does it: some 10 ms.
 _MOST_AT_ONCE = 1_000
