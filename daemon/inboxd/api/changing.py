@@ -46,8 +46,9 @@ def change_draft(entry: TaskEntry, changes: Mapping[str, Any], extra: Any) -> No
         if key not in changes and (extra is UNSET or not key.startswith("x-"))
     }
     given = {key: value for key, value in changes.items() if value is not None}
-    written = as_written(given, None if extra is UNSET else extra)
-    entry.session.drafts.replace(entry, checked(entry.id, {**kept, **written}))
+    own = None if extra is UNSET else extra
+    document = checked(entry.id, {**kept, **as_written(given)}, extra=own)
+    entry.session.drafts.replace(entry, document)
 
 
 async def change_stored(entry: TaskEntry, changes: Mapping[str, Any], *, has_extra: bool) -> None:

@@ -16,7 +16,7 @@ from inboxd.array.check import RejectedArray
 from inboxd.array.document import check_document
 from inboxd.array.invalid import InvalidTaskArray
 from inboxd.array.limits import Limits
-from inboxd.array.problem import Problem, ProblemCode, quoted
+from inboxd.array.problem import MOST_PROBLEMS, Problem, ProblemCode, pointer, quoted
 from inboxd.clock import rfc3339
 from inboxd.task import PlaceKind, RetryPolicy
 
@@ -35,7 +35,7 @@ _OF_ITSELF = frozenset(
 )
 
 
-def as_written(fields: Mapping[str, Any], extra: object = None) -> dict[str, Any]:
+def as_written(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return fields as a task array has them, where a program has a type of its own for them.
 
@@ -44,29 +44,17 @@ def as_written(fields: Mapping[str, Any], extra: object = None) -> dict[str, Any
 
     Args:
         fields: by name.
-        extra: the `x-…` fields; None: none.
-
-    Raises:
-        InvalidTaskArray: what is `extra` is no `x-…` field.
     """
-    written = {key: _written(key, value) for key, value in fields.items()}
-    if extra is None:
-        return written
-    if not isinstance(extra, Mapping):
-        raise _one(ProblemCode.WRONG_TYPE, "", "`extra` is a mapping of `x-…` fields")
-    for key, value in cast("Mapping[object, object]", extra).items():
-        if not isinstance(key, str) or not key.startswith("x-"):
-            raise _one(
-                ProblemCode.UNKNOWN_FIELD,
-                "",
-                f"{quoted(str(key))} is no `x-…` field",
-                "give the fields of a task by keyword, and only `x-…` fields in `extra`",
-            )
-        written[key] = value
-    return written
+    return {key: _written(key, value) for key, value in fields.items()}
 
 
-def checked(task_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
+def checked(
+    task_id: str,
+    document: Mapping[str, Any],
+    *,
+    extra: object = None,
+    problems: Sequence[Problem] = (),
+) -> dict[str, Any]:
     """
     Return a copy of the document of a draft, when all is right that needs no other task.
 
@@ -76,10 +64,26 @@ def checked(task_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         task_id: its id.
         document: its other fields, as a task array has them.
+        extra: the `x-…` fields that come to those; None: none.
+        problems: what is wrong besides.
 
     Raises:
-        InvalidTaskArray: all that is wrong; pointers start at the task (`/priority`).
+        InvalidTaskArray: all that is wrong; pointers start at the task (`/priority`), or at the
+            keyword (`/extra/y`).
     """
+    own, of_extra = _own_fields(extra)
+    document = {**document, **own}
+    found, has_more = _problems_of(task_id, document)
+    found += [*problems, *of_extra]
+    if found:
+        raise InvalidTaskArray(
+            found[:MOST_PROBLEMS], has_more=has_more or len(found) > MOST_PROBLEMS
+        )
+    return msgspec.json.decode(msgspec.json.encode(document), type=dict[str, Any])
+
+
+def _problems_of(task_id: str, document: Mapping[str, Any]) -> tuple[list[Problem], bool]:
+    """Return what is wrong with the fields of a task, and whether there is more."""
     limits = Limits()
     found = check_document(
         [{"id": task_id, **document}],
@@ -89,15 +93,38 @@ def checked(task_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
         catalog=_ANY_EXECUTOR,
         positions=_nowhere,
     )
-    if isinstance(found, RejectedArray):
-        problems = [problem for problem in found.problems if problem.code not in _OF_THE_TREE]
-        if problems and all(problem.code in _OF_ITSELF for problem in problems):
-            problems = problems if task_id in references_of(document) else []
-        if problems:
-            raise InvalidTaskArray(
-                [_of_the_task(problem) for problem in problems], has_more=found.has_more
+    if not isinstance(found, RejectedArray):
+        return [], False
+    problems = [problem for problem in found.problems if problem.code not in _OF_THE_TREE]
+    if problems and all(problem.code in _OF_ITSELF for problem in problems):
+        problems = problems if task_id in references_of(document) else []
+    if not problems:
+        return [], False
+    return [_of_the_task(problem) for problem in problems], found.has_more
+
+
+def _own_fields(extra: object) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the `x-…` fields of `extra`, and what in it is none."""
+    if extra is None:
+        return {}, []
+    if not isinstance(extra, Mapping):
+        message = "`extra` is a mapping of `x-…` fields"
+        return {}, [Problem(code=ProblemCode.WRONG_TYPE, pointer="/extra", message=message)]
+    own: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in cast("Mapping[object, object]", extra).items():
+        if isinstance(key, str) and key.startswith("x-"):
+            own[key] = value
+            continue
+        problems.append(
+            Problem(
+                code=ProblemCode.UNKNOWN_FIELD,
+                pointer=pointer(("extra", str(key))),
+                message=f"{quoted(str(key))} is no `x-…` field",
+                hint="give the fields of a task by keyword, and only `x-…` fields in `extra`",
             )
-    return msgspec.json.decode(msgspec.json.encode(document), type=dict[str, Any])
+        )
+    return own, problems
 
 
 def _written(key: str, value: Any) -> Any:
@@ -139,16 +166,9 @@ def _edge(edge: Any) -> Any:
 
 def _of_the_task(problem: Problem) -> Problem:
     problem = of_the_list(problem)
-    pointer = problem.pointer
-    if pointer == "/0" or pointer.startswith("/0/"):
-        pointer = pointer[2:]
-    return replace(problem, pointer=pointer)
-
-
-def _one(
-    code: ProblemCode, pointer: str, message: str, hint: str | None = None
-) -> InvalidTaskArray:
-    return InvalidTaskArray([Problem(code=code, pointer=pointer, message=message, hint=hint)])
+    if problem.pointer == "/0" or problem.pointer.startswith("/0/"):
+        return replace(problem, pointer=problem.pointer[2:])
+    return problem
 
 
 class _AnyExecutor:

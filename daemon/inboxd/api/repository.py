@@ -139,18 +139,14 @@ class TaskRepository:
             "delivery": delivery,
         }
         given = {key: value for key, value in fields.items() if value is not None}
+        problems: list[Problem] = []
         if id is None and name is None:
-            raise InvalidTaskArray(
-                [
-                    Problem(
-                        code=ProblemCode.MISSING_FIELD,
-                        message="the task has neither `name` nor `id`",
-                        hint="give it a name",
-                    )
-                ]
+            message = "the task has neither `name` nor `id`"
+            problems.append(
+                Problem(code=ProblemCode.MISSING_FIELD, message=message, hint="give it a name")
             )
         task_id = new_id() if id is None else id
-        document = checked(task_id, as_written(given, extra))
+        document = checked(task_id, as_written(given), extra=extra, problems=problems)
         # An enum is text as well.
         task_id = str(task_id)
         try:

@@ -16,6 +16,7 @@ import msgspec
 
 from inboxd.array.check import RejectedArray, check_array
 from inboxd.array.findings import Findings
+from inboxd.array.foreign import AS_TEXT, hint_for
 from inboxd.array.limits import DEEPEST, Limits
 from inboxd.array.problem import MOST_PROBLEMS, Finding, Path, Problem, ProblemCode, pointer, quoted
 from inboxd.array.syntax import MOST_DIGITS
@@ -184,7 +185,7 @@ class _Look:
                 code=ProblemCode.WRONG_TYPE,
                 path=(*path, str(key)),
                 message=f"a key is text, not {_shown(key)}",
-                hint="write it as text, in quotes",
+                hint=AS_TEXT,
                 at_key=True,
             )
         )
@@ -206,7 +207,7 @@ def _scalar_finding(value: Any, path: Path) -> Finding | None:
             code=ProblemCode.OUT_OF_RANGE,
             path=path,
             message=f"the number has more than {MOST_DIGITS} digits",
-            hint="write it as text, in quotes",
+            hint=AS_TEXT,
         )
     if kind is float:
         if math.isfinite(value):
@@ -221,7 +222,7 @@ def _scalar_finding(value: Any, path: Path) -> Finding | None:
         code=ProblemCode.WRONG_TYPE,
         path=path,
         message=f"JSON has no such value: {_shown(value)}",
-        hint="write it as text, in quotes",
+        hint=hint_for(value),
     )
 
 

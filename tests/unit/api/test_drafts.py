@@ -187,8 +187,8 @@ def test_a_name_stands_for_the_draft_that_has_it(tasks: TaskRepository) -> None:
         ),
         ({"id": "a", "dependencies": ["a"]}, ("self_dependency", "/dependencies/0")),
         ({"id": "a", "parent_id": "a"}, ("parent_cycle", "/parent_id")),
-        ({"name": "a", "extra": {"owner": "me"}}, ("unknown_field", "")),
-        ({"name": "a", "extra": ["x-a"]}, ("wrong_type", "")),
+        ({"name": "a", "extra": {"owner": "me"}}, ("unknown_field", "/extra/owner")),
+        ({"name": "a", "extra": ["x-a"]}, ("wrong_type", "/extra")),
     ],
 )
 def test_what_is_wrong_with_one_task_is_said_at_once(

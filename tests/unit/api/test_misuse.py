@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import date
 from functools import partial
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,7 +32,7 @@ from inboxd.plugins.manager import load_plugins
 from .steered import noops, trees_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from inboxd import Session, TreeEvent
@@ -276,3 +279,61 @@ def test_a_node_below_another_is_no_tree(shared: Session, verb: str) -> None:
         assert all(task.is_draft for task in root.tasks())
 
     asyncio.run(run())
+
+
+def _problems(call: Coroutine[Any, Any, object]) -> list[tuple[str, str, str | None]]:
+    with pytest.raises(InvalidTaskArray) as caught:
+        asyncio.run(call)
+    return [(error.code.value, error.pointer, error.hint) for error in caught.value.errors]
+
+
+def test_bad_extra_fields_hide_nothing_else(shared: Session) -> None:
+    create = TaskManager(shared).task_repository.create_task
+    extra = {"owner": "me", "x-a": 1, "a/b": 2}
+    hint = "give the fields of a task by keyword, and only `x-…` fields in `extra`"
+    found = _problems(create(priority=-1, extra=extra))
+
+    assert [problem[:2] for problem in found] == [
+        ("out_of_range", "/priority"),
+        ("missing_field", ""),
+        ("unknown_field", "/extra/owner"),
+        ("unknown_field", "/extra/a~1b"),
+    ]
+    assert found[-1][2] == hint
+    assert [problem[:2] for problem in _problems(create(extra=cast("Any", [1])))] == [
+        ("missing_field", ""),
+        ("wrong_type", "/extra"),
+    ]
+
+
+def test_what_a_program_gives_that_is_no_json_has_a_hint_that_helps(shared: Session) -> None:
+    @executor("a_function")
+    def function(inputs: Any, context: Any) -> None: ...
+
+    class Strange:
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    create = TaskManager(shared).task_repository.create_task
+    task = asyncio.run(create(name="t"))
+    forgotten = create(name="u")
+    kinds = "JSON has text, numbers, true, false, null, lists and objects"
+    given: list[tuple[dict[str, Any], str, str]] = [
+        ({"executor": function}, "/executor", 'an executor is given by its name: "a_function"'),
+        ({"executor": len}, "/executor", "an executor is given by the name that `@executor` gave"),
+        ({"dependencies": [forgotten]}, "/dependencies/0", "did you forget `await`?"),
+        ({"dependencies": [TaskTreeNode(task)]}, "/dependencies/0", "by its id: `.task.id`"),
+        ({"inputs": {"a": {1}}}, "/inputs/a", "give a list"),
+        ({"inputs": {"a": (1, 2)}}, "/inputs/a", "give a list"),
+        ({"inputs": {"a": task}}, "/inputs/a", "a task is given by its id: `.id`"),
+        ({"inputs": {"a": date(2026, 11, 24)}}, "/inputs/a", "write it as text, in quotes"),
+        ({"inputs": {"a": HTTPStatus.OK}}, "/inputs/a", "give int(…) of it"),
+        ({"inputs": {"a": MappingProxyType({})}}, "/inputs/a", "give a dict"),
+        ({"inputs": {"a": object()}}, "/inputs/a", kinds),
+        ({"inputs": {"a": Strange()}}, "/inputs/a", kinds),
+    ]
+    for fields, pointer, wanted in given:
+        ((code, where, hint),) = _problems(create(name="a", **fields))
+        assert (code, where) == ("wrong_type", pointer)
+        assert wanted in (hint or "")
+    forgotten.close()
