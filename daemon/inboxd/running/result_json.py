@@ -8,14 +8,14 @@ base64, the key 1 as "1". A dependant would read what nobody returned.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from pathlib import PurePath
+from typing import cast
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["encoded_result", "why_not_faithful"]
 
@@ -32,11 +32,35 @@ def encoded_result(value: object) -> bytes:
         ValueError: it cannot be written as JSON; the text says why.
     """
     try:
-        return msgspec.json.encode(value)
+        return msgspec.json.encode(value, enc_hook=_mapping)
     except RecursionError as error:
         raise ValueError("it is nested too deeply, or holds itself") from error
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise ValueError(str(error)) from error
+
+
+def _mapping(value: object) -> dict[object, object]:
+    """
+    Return a mapping of whatever kind, as `context.dependencies` is one, as a dict.
+
+    Raises:
+        TypeError: it is none, or cannot be read; the text says what to return instead.
+    """
+    if isinstance(value, Mapping):
+        try:
+            return dict(cast("Mapping[object, object]", value))
+        except Exception as error:
+            raise TypeError(f"it cannot be read: {type(error).__name__}: {error}") from error
+    name = type(value).__qualname__
+    if inspect.isawaitable(value) or inspect.isasyncgen(value):
+        if inspect.iscoroutine(value):
+            value.close()  # who never awaits it is warned of it otherwise
+        raise TypeError(f"{name} is no value yet; write await before the call")
+    if isinstance(value, PurePath):
+        raise TypeError(f"{name} is none of JSON; write str(path)")
+    if isinstance(value, Iterator):
+        raise TypeError(f"{name} is used up by being read; write list(…)")
+    raise TypeError(f"Encoding objects of type {name} is unsupported")
 
 
 def why_not_faithful(value: object, encoded: bytes) -> str | None:
@@ -79,8 +103,8 @@ def _first_problem(value: object) -> str | None:
 
 def _other_keys(part: object) -> Iterator[object]:
     """Give the keys of a dict that are no strings."""
-    if isinstance(part, dict):
-        for key in cast("dict[object, object]", part):
+    if isinstance(part, Mapping):
+        for key in cast("Mapping[object, object]", part):
             if not isinstance(key, str):
                 yield key
 
@@ -88,8 +112,8 @@ def _other_keys(part: object) -> Iterator[object]:
 def _members(part: object) -> Iterator[tuple[str, object]]:
     """Give what a value holds, each with the step to it."""
     match part:
-        case dict():
-            for key, member in cast("dict[object, object]", part).items():
+        case Mapping():
+            for key, member in cast("Mapping[object, object]", part).items():
                 yield f".{key}", member
         case list() | tuple():
             for place, member in enumerate(cast("list[object]", part)):

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from inboxd import Conflict, StoreError, TaskManager, TaskTreeNode, create_session, executor
+from inboxd import (
+    Conflict,
+    StoreError,
+    TaskContext,
+    TaskCreator,
+    TaskManager,
+    TaskTreeNode,
+    create_session,
+    executor,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +66,22 @@ def test_a_store_that_is_of_another_program_names_no_table_of_settings(tmp_path:
 
     assert "give inboxd a file of its own" in str(caught.value)
     assert "[store]" not in str(caught.value)
+
+
+@executor("words-dependencies")
+def give_dependencies(inputs: dict[str, Any], context: TaskContext) -> Any:
+    return context.dependencies
+
+
+def test_the_results_of_dependencies_are_a_result(session: Session) -> None:
+    array: list[dict[str, Any]] = [
+        {"id": "a", "executor": "words-return", "inputs": {"value": [1]}},
+        {"id": "b", "executor": "words-dependencies", "dependencies": ["a"], "parent_id": "a"},
+    ]
+
+    async def distribute() -> Any:
+        tree = await TaskCreator(session).create_task_tree_from_array(array)
+        await TaskManager(session).distribute_task_tree(tree)
+        return tree.children[0].task.result
+
+    assert asyncio.run(distribute()) == {"a": [1]}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import math
-from collections import Counter, namedtuple
+from collections import ChainMap, Counter, UserDict, namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -17,6 +19,9 @@ import pytest
 from inboxd.running.outcomes import outcome_of_value
 from inboxd.running.result_json import encoded_result, why_not_faithful
 from inboxd.task import Completed, Failed, TaskErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Pair = namedtuple("Pair", ["left", "right"])
 
@@ -44,6 +49,8 @@ class Box(msgspec.Struct):
         ((1, (2,)), b"[1,[2]]"),
         (Pair(1, 2), b"[1,2]"),
         (Counter("ab"), b'{"a":1,"b":1}'),
+        (MappingProxyType({"a": [UserDict(b=1)]}), b'{"a":[{"b":1}]}'),
+        (ChainMap({"a": (1,)}), b'{"a":[1]}'),
         (Row(price=1.5), b'{"price":1.5}'),
         (Box(row=Row(price=None)), b'{"row":{"price":null}}'),
         ([Colour.RED], b'["red"]'),
@@ -71,6 +78,8 @@ def test_what_json_can_say_is_accepted(value: Any, json: bytes) -> None:
         ({"tags": {"a"}}, "a set has no order; write sorted(…) at tags"),
         (frozenset(), "a set has no order"),
         ([b"x"], "JSON has no bytes; decode them to a string at [0]"),
+        (MappingProxyType({1: "a"}), "the key 1 is no string; write str(key)"),
+        (UserDict(a=UserDict(b=math.nan)), "at a.b"),
         (bytearray(b"x"), "JSON has no bytes"),
         ({1: "a"}, "the key 1 is no string; write str(key)"),
         ({"by": [{2.5: 0}]}, "the key 2.5 at by[0] is no string"),
@@ -102,3 +111,31 @@ def test_deep_results_are_looked_at_without_recursion() -> None:
         value = [value]
 
     assert isinstance(outcome_of_value(value, max_result_bytes=1000), Completed)
+
+
+async def forgotten() -> int:
+    return 1
+
+
+class Unreadable(UserDict[str, int]):
+    def __iter__(self) -> Iterator[str]:
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (lambda: Path("/a"), "write str(path)"),
+        (lambda: {"files": [Path("/a")]}, "write str(path)"),
+        (forgotten, "write await before the call"),
+        (lambda: (n for n in range(3)), "write list(…)"),
+        (lambda: map(str, range(3)), "write list(…)"),
+        (lambda: Unreadable(a=1), "it cannot be read: OSError: gone"),
+    ],
+)
+def test_what_was_meant_is_said(make: Callable[[], Any], hint: str) -> None:
+    outcome = outcome_of_value(make(), max_result_bytes=1_000)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error.code is TaskErrorCode.INVALID_RESULT
+    assert hint in outcome.error.message
