@@ -1,8 +1,27 @@
 """
-inboxd: drop a task array in a directory; it runs.
+inboxd: drop a task array in a directory; it runs. Or run it in a program of your own.
 
-What stands in `__all__` is public: what an author of a plugin needs. It is loaded when it is asked
-for, so that `import inboxd`, which every command does, costs nothing.
+A daemon takes files from a directory, and keeps what came of them:
+
+    $ inboxd run
+    $ inboxd submit --wait tasks.json
+    $ inboxd show @
+
+A program runs tasks in its own process, without a daemon:
+
+    import inboxd
+
+    @inboxd.executor("greet")
+    def greet(inputs, context):
+        return f"Hello, {inputs['whom']}!"
+
+    trees = inboxd.run_array([{"id": "hello", "executor": "greet", "inputs": {"whom": "world"}}])
+    print(trees)
+    print(trees.find("hello").task.result)
+
+In a coroutine it is `create_session`, `TaskCreator` and `TaskManager`; `help(inboxd.TaskManager)`
+says how. What stands in `__all__` is public. It is loaded when it is asked for, so that
+`import inboxd`, which every command does, costs nothing.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import textwrap
 from datetime import date
 from functools import partial
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+import inboxd
 from inboxd import (
     InvalidTaskArray,
     TaskCreator,
@@ -25,7 +27,9 @@ from inboxd import (
     run_array,
 )
 from inboxd.api.label import TreeLabel
+from inboxd.cli.verbs import VERBS
 from inboxd.config.load import load_settings
+from inboxd.plugins import registered
 from inboxd.plugins.executor_check import OWN_EXECUTORS
 from inboxd.plugins.manager import load_plugins
 
@@ -337,3 +341,16 @@ def test_what_a_program_gives_that_is_no_json_has_a_hint_that_helps(shared: Sess
         assert (code, where) == ("wrong_type", pointer)
         assert wanted in (hint or "")
     forgotten.close()
+
+
+def test_the_help_of_the_package_shows_both_uses_and_what_it_shows_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registered, "_executors", {})
+    text = inboxd.__doc__ or ""
+    verbs = re.findall(r"^    \$ inboxd (\w+)", text, re.MULTILINE)
+    assert verbs
+    assert set(verbs) <= VERBS.keys()
+    (program,) = re.findall(r"^    import inboxd\n.*(?=^In a )", text, re.MULTILINE | re.DOTALL)
+    exec(textwrap.dedent(program), {"__name__": "shown"})  # noqa: S102 - it is the package's own
+    assert "Hello, world!" in capsys.readouterr().out
