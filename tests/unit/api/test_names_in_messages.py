@@ -28,7 +28,8 @@ def fail(inputs: dict[str, Any], context: object) -> None:
 
 def make(session: Session, name: str, **fields: Any) -> Task:
     repository = TaskManager(session).task_repository
-    return asyncio.run(repository.create_task(name=name, **{"executor": "noop", **fields}))
+    given: dict[str, Any] = {"executor": "noop", **fields}
+    return asyncio.run(repository.create_task(name=name, **given))
 
 
 def run(session: Session, *tasks: Task) -> TaskTrees:
