@@ -374,7 +374,7 @@ def create_session(
 
 def _listed(values: Iterable[str]) -> object:
     """Return a list; of a single value itself, which the check refuses or takes apart."""
-    is_several = isinstance(values, Iterable) and not isinstance(values, str)
+    is_several = isinstance(cast("object", values), Iterable) and not isinstance(values, str)
     return list(values) if is_several else values
 
 

@@ -7,7 +7,7 @@ Pass over task trees without recursion: a chain of 100,000 nodes is legal.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from inboxd.api.misuse import not_given_as
 from inboxd.api.task import entry_of
@@ -47,7 +47,7 @@ def walk(roots: Iterable[TaskTreeNode]) -> Iterator[Step]:
     while stack:
         step = stack.pop()
         node = step.node
-        if not isinstance(node, TaskTreeNode):
+        if not isinstance(cast("object", node), TaskTreeNode):
             raise _no_node(step)
         if id(node) in seen:
             raise ValueError(_twice(step))

@@ -235,12 +235,12 @@ def test_only_tasks_and_nodes_make_a_tree(shared: Session) -> None:
         task = await manager.task_repository.create_task(name="t", executor="noop")
         node = TaskTreeNode(task)
         forgotten = manager.task_repository.create_task(name="u")
-        kind: Any
-        for kind, text in (
+        takers: list[tuple[Callable[[Any], object], str]] = [
             (TaskTreeNode, "TaskTreeNode takes a Task, not "),
             (node.add_child, "add_child takes a TaskTreeNode, not "),
             (lambda one: TaskTrees([node, one]), "TaskTrees takes TaskTreeNodes, not "),
-        ):
+        ]
+        for kind, text in takers:
             hint = "did you forget `await` before TaskRepository.create_task(…)?"
             _refused(TypeError, f"{text}a coroutine: {hint}", partial(kind, forgotten))
             _refused(TypeError, f"{text}a str ('t')", partial(kind, "t"))
