@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from inboxd.array.values import LONGEST_SECONDS
 from inboxd.errors import InboxdError, InvalidInputs, NoRetry, RetryLater
 from inboxd.names import escaped
 from inboxd.running.result_json import encoded_result, why_not_faithful
@@ -55,7 +55,17 @@ def result_too_large(size: int, max_result_bytes: int, *, what: str = "the resul
 
 
 def raised(error: BaseException) -> Failed:
-    """Return the outcome of an executor that raised *error*."""
+    """Return the outcome of an executor that raised *error*, whatever that is or does."""
+    try:
+        return _raised(error)
+    except BaseException as problem:  # it is the plugin's code, and an attempt must end
+        return _failed(
+            TaskErrorCode.EXCEPTION,
+            f"it raised what cannot be read: looking at it raised {type(problem).__qualname__}",
+        )
+
+
+def _raised(error: BaseException) -> Failed:
     text = _text_of(error)
     match error:
         case InvalidInputs():
@@ -63,9 +73,12 @@ def raised(error: BaseException) -> Failed:
         case NoRetry():
             return _failed(TaskErrorCode.EXCEPTION, text or "NoRetry", retryable=False)
         case RetryLater():
+            after, problem = _seconds(getattr(error, "after_seconds", None))
+            if problem is not None:
+                text = f"{text} ({problem})" if text else problem
             return Failed(
                 error=TaskError(code=TaskErrorCode.EXCEPTION, message=text),
-                retry_after_seconds=_seconds(error.after_seconds),
+                retry_after_seconds=after,
             )
         case InboxdError() if text:  # written for people: the class says nothing more to them
             return _failed(TaskErrorCode.EXCEPTION, text)
@@ -83,11 +96,17 @@ def _text_of(error: BaseException) -> str:
     return escaped(text[:_LONGEST_MESSAGE])[:_LONGEST_MESSAGE]
 
 
-def _seconds(after: object) -> float | None:
-    """Return what `RetryLater` was given as seconds; None, as if it had not said, for no number."""
-    if isinstance(after, int | float) and math.isfinite(after):
-        return max(0.0, float(after))
-    return None
+def _seconds(after: object) -> tuple[float | None, str | None]:
+    """
+    Return what `RetryLater` was given as seconds, or why it counts as if it had not said.
+
+    A number that no clock comes to would be a due time that the store cannot hold.
+    """
+    if not isinstance(after, int | float) or after != after:
+        return None, None
+    if after > LONGEST_SECONDS:
+        return None, "RetryLater was given over ten years: it is seconds that it takes"
+    return max(0.0, float(after)), None
 
 
 def failed_to_start(message: str) -> Failed:
