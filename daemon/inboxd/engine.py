@@ -239,8 +239,8 @@ class Engine:
         self._cut.set()
         raise StoreError(
             f"{escaped(str(state))} or {escaped(str(database))} was removed or"
-            " replaced while the daemon ran; it stops, since nothing that it writes would be"
-            " found again: put back what was there, or start it anew"
+            " replaced while it was in use; nothing more is run, since nothing that is written"
+            " would be found again: put back what was there, or start anew"
         )
 
     def cut(self) -> None:

@@ -152,7 +152,7 @@ def test_a_daemon_whose_state_directory_is_removed_stops_and_says_so(
     code = daemon.process.wait(LIMIT_SECONDS)
 
     assert code == 78
-    assert "was removed or replaced while the daemon ran" in daemon.log.read_text()
+    assert "was removed or replaced while it was in use" in daemon.log.read_text()
 
 
 def test_a_terminal_that_goes_away_lets_what_runs_end(make_daemon: MakeDaemon) -> None:

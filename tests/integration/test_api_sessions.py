@@ -15,6 +15,7 @@ import pytest
 
 from inboxd import (
     SessionClosed,
+    StoreError,
     StoreInUse,
     TaskManager,
     TaskTreeNode,
@@ -327,3 +328,12 @@ def test_who_comes_in_when_the_session_closes_is_told() -> None:
             assert isinstance(ended, TaskTreeNode | SessionClosed)
 
     asyncio.run(main())
+
+
+def test_a_kept_store_that_is_removed_while_it_is_used_is_an_error(tmp_path: Path) -> None:
+    with create_session(f"sqlite:///{tmp_path}/x.db") as session:
+        assert asyncio.run(run(session, executor="noop")).status == "completed"
+        (tmp_path / "x.db").unlink()
+
+        with pytest.raises(StoreError, match="removed or replaced"):
+            asyncio.run(run(session, executor="noop"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from inboxd.api.awaiting import result_of
+from inboxd.api.awaiting import done_in_time, result_of
 from inboxd.store.acceptance import (
     SMALL_TREE,
     accept_tree,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from inboxd.task import TaskSpec
 
 __all__ = ["accept"]
+
+logger = logging.getLogger(__name__)
 
 #: As for files (`inbox.large`): no other work waits longer than 80 ms.
 _TASKS_A_CHUNK = 500
@@ -52,8 +55,13 @@ async def accept(
         raise
     except BaseException:
         withdrawn = acceptance.withdraw()
-        # A second cancellation ends this wait, not the withdrawal.
-        await result_of(withdrawn)
+        # A second cancellation, and the end of our patience, end this wait, not the withdrawal.
+        if not await done_in_time(withdrawn):
+            logger.warning(
+                "the store cannot be written: a tree that was cancelled while it was accepted is"
+                " withdrawn when it can be again",
+                extra={"event": "withdrawal_waits", "tree": header.public_id},
+            )
         raise
 
 

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["result_of"]
+__all__ = ["done_in_time", "result_of"]
 
 T = TypeVar("T")
+
+#: Who is cancelled waits so long for what must be committed first: it takes milliseconds, unless
+#: the store cannot be written, as on a full disk.
+_PATIENCE_SECONDS = 5.0
 
 
 async def result_of(future: Future[T]) -> T:
@@ -36,3 +40,18 @@ async def result_of(future: Future[T]) -> T:
     future.add_done_callback(tell)
     await waiter
     return future.result()
+
+
+async def done_in_time(future: Future[T]) -> bool:
+    """
+    Wait for a future of another thread, but not for ever; return whether it is done.
+
+    For who must go on after a cancellation, also when the store cannot be written now. What the
+    future gives, or raises, is left in it; another cancellation ends the wait.
+    """
+    waiter = asyncio.ensure_future(result_of(future))
+    try:
+        await asyncio.wait({waiter}, timeout=_PATIENCE_SECONDS)
+    finally:
+        waiter.cancel()
+    return future.done()

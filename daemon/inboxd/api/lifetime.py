@@ -98,6 +98,7 @@ class Lifetime:
                     before_release()
             finally:
                 self.ended_by = self.ended_by or "the session is closed"
+                engine.cut()
                 engine.close()
                 self._watch.close(SessionClosed("the session was closed while its tree ran"))
             if self._private is not None:
@@ -134,10 +135,14 @@ def let_go(lifetime: Lifetime) -> None:
 def _close_all() -> None:
     """Close what is open when the interpreter ends; what is being closed is waited for."""
     for lifetime in list(_open):
-        try:
-            lifetime.close()
-        except Exception:  # the others are closed all the same
-            logger.exception("a session could not be closed", extra={"event": "session_error"})
+        while not lifetime.is_over:
+            try:
+                lifetime.close()
+            except KeyboardInterrupt:  # who is impatient cuts it short, and the rest is done
+                continue
+            except Exception:  # the others are closed all the same
+                logger.exception("a session could not be closed", extra={"event": "session_error"})
+                break
 
 
 def _close_at_exit_of_child() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from inboxd.api.awaiting import result_of
+from inboxd.api.awaiting import done_in_time, result_of
 from inboxd.api.callbacks import call
 from inboxd.api.collecting import collect
 from inboxd.api.misuse import must_be, must_be_bool, must_be_callable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from inboxd.task import TaskStatus
 
 __all__ = ["TaskManager"]
+
+logger = logging.getLogger(__name__)
 
 #: Bound, and not one of two: what `get_task_tree` gives may be either.
 Tree = TypeVar("Tree", bound=TaskTreeNode | TaskTrees)
@@ -97,6 +100,7 @@ class TaskManager:
             InvalidTaskArray: its tasks break a rule; nothing ran.
             Conflict: it was distributed before.
             SessionClosed: the session was closed before the tree had ended.
+            StoreError: the store was removed or replaced meanwhile: what ran is not kept.
             ValueError: it is a node below another; or a task stands in it twice, was deleted, or
                 is of another session.
             TypeError: it is no tree, `strict_priority` no bool, or `on_event` no function.
@@ -296,16 +300,23 @@ class TaskManager:
                     async for event in events:
                         await call(on_event, event)
             await self._refresh(entries)
+            if not self._session.is_closed:
+                self._session.check_store()
         except GeneratorExit:
             # The coroutine is thrown away: nothing can be awaited any more.
             steering.request_cancel(target)
             raise
         except BaseException as error:
-            if not isinstance(error, Exception):
-                # From here on it is done, also when this wait is cancelled too. An error says that
-                # the tree has ended, or that the session is closed.
-                with contextlib.suppress(InboxdError):
-                    await result_of(steering.request_cancel(target))
+            # From here on it is done, also when this wait is cancelled too. An error says that the
+            # tree has ended, or that the session is closed.
+            if not isinstance(error, Exception) and not await done_in_time(
+                steering.request_cancel(target)
+            ):
+                logger.warning(
+                    "the store cannot be written: a tree whose wait was cancelled is cancelled when"
+                    " it can be again",
+                    extra={"event": "cancel_waits", "tree": target.tree_id},
+                )
             raise
 
     async def _refresh(self, entries: Sequence[TaskEntry]) -> None:

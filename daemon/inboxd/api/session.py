@@ -47,8 +47,24 @@ __all__ = ["Session", "create_session"]
 
 logger = logging.getLogger(__name__)
 
-# A library leaves it to the program where records go; without this, warnings would go to stderr.
-logging.getLogger("inboxd").addHandler(logging.NullHandler())
+
+class _Unheard(logging.Handler):
+    """
+    A library leaves it to the program where records go, and prints nothing by itself.
+
+    But where nobody takes them, what a program waits for without knowing it goes to stderr.
+    """
+
+    EVENTS = frozenset({"turn_failed", "plugin_broken", "cancel_waits", "withdrawal_waits"})
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what must be heard, as Python prints warnings that nobody takes."""
+        is_grave = getattr(record, "event", None) in self.EVENTS
+        if is_grave and not logging.getLogger().handlers and logging.lastResort is not None:
+            logging.lastResort.handle(record)
+
+
+logging.getLogger("inboxd").addHandler(_Unheard())
 
 
 class Session:
@@ -178,9 +194,11 @@ class Session:
         Raises:
             InvalidTaskArray: they break a rule; nothing of them is in the store.
             Conflict: some are being accepted already.
+            StoreError: the store was removed or replaced while it was in use.
             SessionClosed: the session is closed, or was before the tree was in the store.
         """
         catalog = self.catalog()
+        self.check_store()
 
         def check() -> CheckedArray:
             checked = fits_the_rules(documents, catalog)
@@ -256,6 +274,17 @@ class Session:
             SessionClosed: it is closed, or this process was forked from the one that has it.
         """
         self._lifetime.check()
+
+    def check_store(self) -> None:
+        """
+        Make sure that the store is still the one that was opened.
+
+        Raises:
+            StoreError: it was removed or replaced, so nobody finds again what is written.
+            SessionClosed: the session is closed.
+        """
+        self.check_open()
+        self._engine.check()
 
     def close(self) -> None:
         """

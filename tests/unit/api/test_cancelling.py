@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from inboxd import Conflict, NotFound, TaskEnded, TaskManager, TreeEnded, create_session
+from inboxd.store.driver import sqlite_module
 
 from .steered import all_of, eventually, gates, is_reached, noops, reached, trees_of, words
 
@@ -292,5 +293,31 @@ def test_wait_is_for_others_and_cancels_nothing(session: Session) -> None:
         assert await manager.wait(trees) == "completed"
         assert session.watch._ends == {}
         assert isinstance((await all_of(manager.events(trees)))[-1], TreeEnded)
+
+    asyncio.run(run())
+
+
+def test_a_cancellation_goes_on_though_the_store_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Expected: who waits is free after our patience, and the tree is cancelled when it can be.
+    monkeypatch.setattr("inboxd.api.awaiting._PATIENCE_SECONDS", 0.2)
+    database = tmp_path / "x.db"
+
+    async def run() -> None:
+        with create_session(f"sqlite:///{database}", grace=0.1) as session:
+            manager = TaskManager(session)
+            trees = await trees_of(session, held("unwritable"))
+            runs = await running(manager, trees, "unwritable")
+            other = sqlite_module().connect(str(database), isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            runs.cancel()
+            async with asyncio.timeout(60):
+                with pytest.raises(asyncio.CancelledError):
+                    await runs
+            other.execute("ROLLBACK")
+            other.close()
+            async with asyncio.timeout(60):
+                assert await manager.wait(trees) == "cancelled"
 
     asyncio.run(run())
