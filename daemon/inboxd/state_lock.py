@@ -9,6 +9,7 @@ that SQLite has on it in this process.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -66,7 +67,13 @@ class StateLock:
                 + (f" (pid {holder})" if holder else "")
                 + " uses this state directory; stop it, or choose another with --state DIR"
             )
-        _sign(descriptor)
+        try:
+            _sign(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise ConfigurationError(
+                [f"{escaped(str(state / _FILE_NAME))}: cannot be written: {error.strerror}"]
+            ) from error
         return cls(descriptor, state)
 
     @classmethod
@@ -155,7 +162,17 @@ class StoreLock:
                 + ("this process" if holder == os.getpid() else f"another process (pid {holder})")
                 + " uses this store; end that, or use another store"
             )
-        _sign(descriptor)
+        try:
+            _sign(descriptor)
+            _refuse_other_names(database)
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreError(
+                f"{escaped(str(path))}: cannot be written: {error.strerror}"
+            ) from error
+        except StoreError:
+            os.close(descriptor)
+            raise
         return cls(descriptor)
 
     def release(self) -> None:
@@ -164,6 +181,22 @@ class StoreLock:
             give_to_children(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _refuse_other_names(database: Path) -> None:
+    """
+    Raise StoreError for a database with hard links: by another name it would have another lock.
+
+    SQLite itself keeps the journal beside the name that is used, and loses commits so
+    (sqlite.org/howtocorrupt.html, 2.5).
+    """
+    with contextlib.suppress(FileNotFoundError):
+        names = database.stat().st_nlink
+        if names > 1:
+            raise StoreError(
+                f"{escaped(str(database))}: the file has {names} names (hard links), and a process"
+                " that used another one would not know of this one; remove the others"
+            )
 
 
 def _open(path: Path) -> int:

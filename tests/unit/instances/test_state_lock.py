@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from inboxd.errors import ConfigurationError, StateInUse
-from inboxd.state_lock import StateLock, is_locked, lock_holder
+from inboxd.errors import ConfigurationError, StateInUse, StoreError
+from inboxd.state_lock import StateLock, StoreLock, is_locked, lock_holder
 
 
 def test_the_state_directory_is_made_for_its_user_alone(tmp_path: Path) -> None:
@@ -127,3 +127,14 @@ def test_a_lock_file_that_names_no_pid_names_nobody(tmp_path: Path, text: str) -
     (tmp_path / "lock").write_text(text)
 
     assert lock_holder(tmp_path) is None
+
+
+def test_a_database_with_two_names_has_no_lock_that_both_know(tmp_path: Path) -> None:
+    (tmp_path / "own.db").touch()
+    (tmp_path / "hard.db").hardlink_to(tmp_path / "own.db")
+
+    with pytest.raises(StoreError, match="2 names"):
+        StoreLock.acquire(tmp_path / "hard.db")
+
+    (tmp_path / "hard.db").unlink()
+    StoreLock.acquire(tmp_path / "own.db").release()
