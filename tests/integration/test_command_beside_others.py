@@ -62,8 +62,12 @@ time.sleep(600)
 
 @pytest.fixture
 def bed(tmp_path: Path) -> Iterator[RunnerBed]:
+    # What forks daemons for other tests has made this process one that gets orphans.
+    was_one = is_subreaper()
+    be_subreaper(is_one=False)
     with RunnerBed(tmp_path / "state", owns_process=False, grace_seconds=GRACE) as made:
         yield made
+    be_subreaper(is_one=was_one)
 
 
 def _tree(bed: RunnerBed) -> Path:

@@ -102,6 +102,7 @@ class Orphans:
         while self._reap(pids):
             # What ended may have had children, which are ours only now.
             pids = self._adopted.pids()
+        pids += self._left_out(pids)
         if not pids:
             self._orphans.clear()
             self._strangers.clear()
@@ -115,6 +116,24 @@ class Orphans:
         for pid in pids:
             if pid not in leaders:  # whose spawner's thread is over
                 self._note(pid, possible)
+
+    def _left_out(self, pids: list[int]) -> list[int]:
+        """
+        Return orphans that are there still though the list has them not.
+
+        The kernel leaves children out of it while others end (proc(5)), and one that was forgotten
+        would be a stranger when it has become a zombie.
+        """
+        listed = set(pids)
+        missing = [one.facts for pid, one in self._orphans.items() if pid not in listed]
+        left_out: list[int] = []
+        for facts in missing:
+            now = process_facts(facts.pid)
+            if now is not None and now.started == facts.started and now.parent == os.getpid():
+                left_out.append(facts.pid)
+        if left_out:
+            self._reap(left_out)
+        return [pid for pid in left_out if process_facts(pid) is not None]
 
     def of(self, command: Leader) -> list[int]:
         """Return the orphans that can only be this command's."""
