@@ -82,10 +82,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginSite:
     return made
 
 
-def _held(executor: str) -> list[dict[str, object]]:
-    """Return tasks of which the last waits for the first two to end."""
+def _held(executor: str, until: Path | None = None) -> list[dict[str, object]]:
+    """Return tasks of which the last waits for the first to end, and that for a file if given."""
+    script = "true" if until is None else f"test -e {until} || exec sleep 600"
     return [
-        {"id": "first", "executor": "command", "inputs": {"argv": ["true"]}},
+        {"id": "first", "executor": "command", "inputs": {"script": script}},
         {"id": "its", "executor": executor, "dependencies": ["first"]},
     ]
 
@@ -96,8 +97,11 @@ def test_a_broken_plugin_costs_the_files_that_need_it_and_its_tasks_wait(
 ) -> None:
     site.install("mine", EXECUTOR)
     daemon = make_daemon()
-    daemon.drop("earlier.json", _held("mine"))
+    # A slow machine may run both before the daemon dies.
+    go = site.path / "go"
+    daemon.drop("earlier.json", _held("mine", go))
     daemon.start("--until-idle", failpoint="after_receipt").wait(60)
+    go.touch()
     site.write_module("mine", BROKEN[broken])
 
     daemon.drop("needs.json", [{"id": "a", "executor": "mine"}])

@@ -93,7 +93,7 @@ def test_a_kill_leaves_what_the_next_session_clears_and_a_retry_runs(
     assert left == []
     assert _states_when_opened(f"sqlite:///{database}") == {
         "first": ("failed", "interrupted"),
-        "second": ("skipped", "dependency_failed"),
+        "second": ("pending", None),
         "third": ("pending", None),
     }
     assert [_is_alive(pid) for pid in pids] == [False, False]
