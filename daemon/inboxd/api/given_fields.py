@@ -29,6 +29,8 @@ __all__ = ["as_written", "checked"]
 
 #: What one task by itself cannot tell.
 _OF_THE_TREE = frozenset({ProblemCode.UNKNOWN_REFERENCE, ProblemCode.AMBIGUOUS_REFERENCE})
+#: The fields that are durations, those of `retry` among them.
+_DURATIONS = frozenset({"timeout", "delay", "max_delay"})
 #: Wrong by itself only where a task names its own id: a name may be that of another task's id.
 _OF_ITSELF = frozenset(
     {ProblemCode.SELF_DEPENDENCY, ProblemCode.DEPENDENCY_CYCLE, ProblemCode.PARENT_CYCLE}
@@ -131,13 +133,14 @@ def _written(key: str, value: Any) -> Any:
     if isinstance(value, Task):
         return value.id
     if isinstance(value, str):
-        # An enum is text as well.
-        return str(value)
-    if isinstance(value, timedelta):
+        # An enum that is text stands for its value; `str` of it would be its name.
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, timedelta) and key in _DURATIONS:
         return value.total_seconds()
-    if isinstance(value, datetime):
-        # Without an offset it is refused as such a text is.
-        return value.isoformat() if value.utcoffset() is None else rfc3339(value)
+    if isinstance(value, datetime) and key == "not_before":
+        return _time(value)
     if isinstance(value, RetryPolicy):
         return {
             "limit": value.limit,
@@ -155,6 +158,14 @@ def _written(key: str, value: Any) -> Any:
         # Not of whatever kind: JSON is written of dicts.
         return dict(cast("Mapping[object, object]", value))
     return value
+
+
+def _time(value: datetime) -> str:
+    """Return a time as text; what is no time in UTC is refused as such a text is."""
+    try:
+        return value.isoformat() if value.utcoffset() is None else rfc3339(value)
+    except OverflowError:  # year 10000, in UTC
+        return value.isoformat()
 
 
 def _edge(edge: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections import UserDict
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from inboxd import Session
     from inboxd.api.repository import TaskRepository
+
+#: In UTC it is in the year 10000.
+LAST_MOMENT = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
 
 ALL_FIELDS: dict[str, Any] = {
     "name": "count",
@@ -176,6 +180,8 @@ def test_a_name_stands_for_the_draft_that_has_it(tasks: TaskRepository) -> None:
         ({"name": "a", "timeout": "soon"}, ("invalid_value", "/timeout")),
         ({"name": "a", "timeout": timedelta(seconds=-1)}, ("out_of_range", "/timeout")),
         ({"name": "a", "not_before": datetime(2026, 1, 1)}, ("invalid_value", "/not_before")),  # noqa: DTZ001 - it is what is refused
+        ({"name": "a", "not_before": LAST_MOMENT}, ("invalid_value", "/not_before")),
+        ({"name": datetime(2026, 1, 1, tzinfo=UTC)}, ("wrong_type", "/name")),
         ({"name": "a", "inputs": {"x": float("nan")}}, ("not_finite", "/inputs/x")),
         ({"name": "a", "inputs": {"x": {1, 2}}}, ("wrong_type", "/inputs/x")),
         ({"name": "a", "inputs": [1]}, ("wrong_type", "/inputs")),
@@ -360,3 +366,18 @@ def test_nothing_is_made_in_a_closed_session() -> None:
     with pytest.raises(SessionClosed):
         asyncio.run(tasks.list_tasks())
     assert (draft.name, draft.dependencies) == ("a", [{"id": "b", "on": "success"}])
+
+
+def test_an_enum_stands_for_its_value(session: Session) -> None:
+    class Kind(str, enum.Enum):  # noqa: UP042 - whose text is not its value
+        FETCH = "fetch"
+
+    class Urgency(enum.IntEnum):
+        HIGH = 1
+
+    repository = TaskManager(session).task_repository
+    task = asyncio.run(
+        repository.create_task(name=Kind.FETCH, user_id=Kind.FETCH, priority=Urgency.HIGH)
+    )
+
+    assert (task.name, task.executor, task.user_id, task.priority) == ("fetch", "fetch", "fetch", 1)
