@@ -189,8 +189,8 @@ class TaskManager:
 
         Raises:
             Conflict: it cannot be as things stand: nothing failed or was cancelled, what would
-                run again is in progress or pending, another retry of the tree is being done, or
-                nobody has an executor that it needs.
+                run again is in progress, a named task is pending, another retry of the tree is
+                being done, or nobody has an executor that it needs.
             NotFound: nothing has this id.
             AmbiguousTask: tasks of several trees have it.
             SessionClosed: the session is closed, or was before the tree had ended.
