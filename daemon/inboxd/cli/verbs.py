@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show a tree or one of its tasks."),
     "tree": ("tree", "Draw the tasks of a tree under their parents."),
     "logs": ("logs", "Print what an attempt of a task wrote."),
+    "explain": ("explain", "Say what a task waits for, and why."),
     "plugins": ("plugins", "Show the plugins, what each brings, and what is wrong with one."),
     "executors": ("executors", "Show the executors that a task file can name, or all about one."),
     "install": ("install", "Install plugins beside inboxd, and say what changed."),
