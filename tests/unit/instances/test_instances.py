@@ -365,7 +365,7 @@ def test_the_entry_is_json_that_other_programs_can_read(
         document = json.loads(path.read_text())
 
     keys = ["format", "state", "inbox", "store_url", "config", "pid", "started_at", "version"]
-    assert [*keys, "environment"] == list(document)
+    assert [*keys, "environment", "socket"] == list(document)
 
 
 def test_a_broken_configuration_is_said(environ: dict[str, str], tmp_path: Path) -> None:
