@@ -26,6 +26,7 @@ from inboxd.scheduling.pausing import (
     set_tree_priority_to,
 )
 from inboxd.scheduling.recovery import recover
+from inboxd.scheduling.releasing import release_task
 from inboxd.scheduling.retrying import begin_retry_of_task, begin_retry_of_tree
 from inboxd.scheduling.task_store import TaskJobStore
 from inboxd.scheduling.turns import Turns, end_nothing
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from inboxd.scheduling.mailbox import EndedAttempt
     from inboxd.scheduling.pausing import Paused, Prioritised
     from inboxd.scheduling.retrying import Retried
+    from inboxd.scheduling.releasing import Released
     from inboxd.scheduling.turn import TurnListener
 
 __all__ = ["Scheduler"]
@@ -202,6 +204,19 @@ class Scheduler:
 
     def resume(self) -> Future[Paused]:
         """Start tasks again; trees that were paused by themselves stay so."""
+    def release_task(self, task: int) -> Future[Released]:
+        """
+        Release a task that has `hold`, before it is otherwise ready or when it is held.
+
+        Args:
+            task: its internal number.
+
+        Returns:
+            Resolved after the commit. Its exception: NotFound; Conflict: it has no `hold`, was
+            released already, has ended, or its tree is being cancelled or retried; StoreClosed.
+        """
+        return self._ask(lambda grip: release_task(grip, task))
+
         return self._ask(resume)
 
     def pause_tree(self, tree: int) -> Future[Paused]:

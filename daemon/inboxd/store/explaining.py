@@ -13,7 +13,7 @@ import msgspec
 from inboxd.clock import rfc3339_micros
 from inboxd.names import escaped
 from inboxd.store import read_tasks, steering
-from inboxd.store.reasons import NAMED_EDGES, duration_text, task_reason
+from inboxd.store.reasons import NAMED_EDGES, after_edges, duration_text, task_reason
 from inboxd.store.start_order import MOST_AHEAD, Standing, standing_of
 from inboxd.store.tables import TaskState, TreeMark
 from inboxd.task import TERMINAL_STATUSES, EdgeOn, PlaceKind
@@ -154,13 +154,18 @@ def explained(
     if task.state is TaskState.IN_PROGRESS:
         return Explanation(state="in_progress", text=_running(facts, name, now))
     if task.state is TaskState.BLOCKED:
-        return Explanation(state="blocked", text=f"{name} {_waits_for(facts, now)}.")
+        return Explanation(
+            state="blocked", text=f"{name} {_waits_for(facts, now)}{after_edges(task)}."
+        )
     if task.state is TaskState.WITHOUT_EXECUTOR:
         return Explanation(
             state="without_executor",
             text=f'{name} waits for its executor "{escaped(task.executor)}", which nobody offers.'
             " `inboxd executors` lists those that there are, `inboxd doctor` what is broken.",
         )
+    if task.state is TaskState.HELD:
+        reason = task_reason(task, now=now, tree_id=facts.tree_id)
+        return Explanation(state="held", text=f"{name} is {reason}.")
     if facts.is_all_paused:
         return Explanation(
             state="paused",

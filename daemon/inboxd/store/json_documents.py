@@ -102,6 +102,8 @@ def task_document(
             "jitter": task.retry.jitter,
         },
         "timeout": task.timeout_seconds,
+        "hold": task.hold,
+        "released": task.is_released,
         "delivery": "at_most_once" if task.at_most_once else "at_least_once",
         "due_at": rfc3339_micros(task.due_at or None),
         "result": _raw(details.result, b"null"),

@@ -265,3 +265,23 @@ def test_the_standing_counts_parked_tasks_of_large_trees_in_the_order_of_starts(
         True,
         *[False] * (len(order) - 1),
     ]
+
+
+@pytest.mark.parametrize("is_paused", [True, False])
+def test_a_task_that_is_held_says_how_it_is_released(store: StoreBuilder, is_paused: bool) -> None:
+    hold = {"flags": TaskFlag.HOLD}
+    tree = store.add_tree(
+        [
+            TaskRow(id="deploy", state=TaskState.HELD, columns=hold),
+            TaskRow(id="after", state=TaskState.BLOCKED, edges=[(0, EdgeOn.SUCCESS)], columns=hold),
+        ]
+    )
+    if is_paused:
+        store.execute("INSERT INTO meta (key, value) VALUES ('paused', 1)")
+
+    assert explanation(store, "deploy")[:2] == (
+        "held", f"deploy is held until `inboxd release {tree[-8:]}/deploy`."
+    )  # fmt: skip
+    assert explanation(store, "after")[:2] == (
+        "blocked", "after waits for deploy (pending); then held until a person releases it."
+    )  # fmt: skip
