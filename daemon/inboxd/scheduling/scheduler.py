@@ -30,6 +30,7 @@ from inboxd.scheduling.releasing import release_task
 from inboxd.scheduling.retrying import begin_retry_of_task, begin_retry_of_tree
 from inboxd.scheduling.task_store import TaskJobStore
 from inboxd.scheduling.turns import Turns, end_nothing
+from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from inboxd.scheduling.grip import Grip, Sweep
     from inboxd.scheduling.mailbox import EndedAttempt
     from inboxd.scheduling.pausing import Paused, Prioritised
-    from inboxd.scheduling.retrying import Retried
     from inboxd.scheduling.releasing import Released
+    from inboxd.scheduling.retrying import Retried
     from inboxd.scheduling.turn import TurnListener
 
 __all__ = ["Scheduler"]
@@ -117,6 +118,11 @@ class Scheduler:
         self._loop.add_jobstore(self._store, "default")
         self._loop.add_executor(executor, "default")
         self._turn_over = threading.Condition()
+        #: Of commands and threads: places that threads hold whose attempts are recorded as ended.
+        self.kept_places = 0
+        self._announced_commits = 0
+        #: Microseconds since 1970 of the last turn that was committed; None: there was none yet.
+        self.last_commit_at: int | None = None
         self._started = False
         self._stopped = False
 
@@ -198,12 +204,6 @@ class Scheduler:
         """Make a task that ended, and everything downstream, run again; else as `retry_tree`."""
         return self._ask(lambda grip: begin_retry_of_task(grip, task))
 
-    def pause(self) -> Future[Paused]:
-        """Start nothing new from the commit on, also after a restart; what runs goes on."""
-        return self._ask(pause)
-
-    def resume(self) -> Future[Paused]:
-        """Start tasks again; trees that were paused by themselves stay so."""
     def release_task(self, task: int) -> Future[Released]:
         """
         Release a task that has `hold`, before it is otherwise ready or when it is held.
@@ -217,6 +217,12 @@ class Scheduler:
         """
         return self._ask(lambda grip: release_task(grip, task))
 
+    def pause(self) -> Future[Paused]:
+        """Start nothing new from the commit on, also after a restart; what runs goes on."""
+        return self._ask(pause)
+
+    def resume(self) -> Future[Paused]:
+        """Start tasks again; trees that were paused by themselves stay so."""
         return self._ask(resume)
 
     def pause_tree(self, tree: int) -> Future[Paused]:
@@ -246,6 +252,9 @@ class Scheduler:
 
     def keep_places(self, kind: int, change: int) -> None:
         """Report places that attempts keep beyond their outcomes (see `Mailbox.keep_places`)."""
+        if kind == PlaceKind.PROCESS:
+            with self._turn_over:
+                self.kept_places += change
         self._mailbox.keep_places(kind, change)
 
     def wake(self) -> None:
@@ -306,6 +315,9 @@ class Scheduler:
         return self._turns.commit_count
 
     def _announce_turn(self) -> None:
+        if self._announced_commits != self._turns.commit_count:
+            self._announced_commits = self._turns.commit_count
+            self.last_commit_at = self._clock.now_micros()
         with self._turn_over:
             self._turn_over.notify_all()
 
