@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inboxd.cli.completing import complete_task
 from inboxd.cli.options import Verb, json_option, where_options
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ inboxd explain nightly/load
 inboxd explain @/load --json
 """,
 )
-@click.argument("reference", metavar="TREE/TASK")
+@click.argument("reference", metavar="TREE/TASK", shell_complete=complete_task)
 @where_options
 @json_option
 def command(where: Where, reference: str, as_json: bool) -> None:
@@ -31,7 +32,10 @@ def command(where: Where, reference: str, as_json: bool) -> None:
     In one or two sentences: what it depends on, when it is due, how many are before it in the
     queue, who paused it, why it failed or was skipped.
     """
-    from inboxd.cli.references import find_task  # what follows is not needed for --help
+    from inboxd.cli.references import (  # what follows is not needed for --help
+        client_for,
+        find_task,
+    )
     from inboxd.cli.render.json_forms import encoded, to_stdout
     from inboxd.clock import SystemClock
     from inboxd.store.explaining import explain_task, explained, explanation_document
@@ -39,6 +43,20 @@ def command(where: Where, reference: str, as_json: bool) -> None:
     from inboxd.task import PlaceKind
 
     instance = where.instance()
+    client = client_for(instance)
+    if client is not None:
+        from inboxd.cli.asking import ask_of_task
+        from inboxd.control.client import task_path
+
+        with client:
+            said = ask_of_task(
+                client, reference, lambda tree, task: client.get(task_path(tree, task, "explain"))
+            )
+        if as_json:
+            to_stdout()(encoded(said) + b"\n")
+        else:
+            click.echo(said["text"])
+        return
     run = instance.settings.run
     places = {PlaceKind.PROCESS: run.places, PlaceKind.ASYNC: run.async_places}
     now = SystemClock().now_micros()
