@@ -157,12 +157,14 @@ def test_a_task_s_own_value_wins_over_a_default() -> None:
         "description": "default",
         "metadata": {"d": 1},
         "user_id": "u",
+        "not_before": "1970-01-01T00:00:01Z",
         "x-a": 1,
     }
     assert json.loads(with_own.other or b"") == {
         "description": "own",
         "metadata": {"o": 1},
         "user_id": None,
+        "not_before": "1970-01-01T00:00:02Z",
         "x-a": 2,
     }
 
