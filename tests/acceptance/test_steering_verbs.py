@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -243,6 +244,78 @@ def test_wait_goes_on_over_a_restart_and_ends_with_130_when_interrupted(
         f"{tree_id[-8:]} long: completed (1 completed)\n",
         "",
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a user who may, and one who may not")
+def test_who_may_not_read_the_store_is_told_the_same_by_the_daemon(
+    daemon: RealDaemon, run: Run, tmp_path: Path
+) -> None:
+    tasks = [
+        command("a", "echo out; echo err >&2", retry=1, metadata={"k": [1]}),
+        {"id": "b", "executor": "noop", "parent_id": "a", "dependencies": ["a"]},
+        {**command("c", "exit 3"), "name": "named"},
+    ]
+    accepted(daemon, "nightly", tasks)
+    run("wait", "nightly")
+    accepted(daemon, "empty", [{"id": "a", "executor": "noop"}])
+    run("wait", "empty")
+    verbs = [
+        ["list"],
+        ["list", "--json", "--status", "failed"],
+        ["show", "nightly"],
+        ["show", "nightly", "--json"],
+        ["show", "nightly/a"],
+        ["show", "nightly/named", "--json"],
+        ["tree", "nightly"],
+        ["tree", "nightly", "--json"],
+        ["logs", "nightly/a"],
+        ["logs", "-f", "nightly/a", "--json"],
+        ["explain", "nightly/c", "--json"],
+        ["show", "none"],
+        ["logs", "nightly/b"],
+    ]
+
+    read = [run(*words)[:2] for words in verbs]
+    (daemon.state / "inboxd.db").chmod(0)
+    told = _run_without_rights(verbs, tmp_path)
+
+    def without_time(text: str) -> str:
+        return re.sub(r"[0-9.]+ s ago", "ago", text)
+
+    for words, direct, through in zip(verbs, read, told, strict=True):
+        assert (words, direct[0], without_time(direct[1])) == (
+            words,
+            through[0],
+            without_time(through[1]),
+        )
+
+
+#: Runs verbs, each with its stdout in a file; one process, since starting one is most of the time.
+_RUN_VERBS = """
+import json, os, sys
+from inboxd.cli.main import run_command_line
+
+codes = []
+for number, words in enumerate(json.loads(sys.argv[1])):
+    os.dup2(os.open(f"{sys.argv[2]}/told-{number}", os.O_CREAT | os.O_WRONLY), 1)
+    codes.append(int(run_command_line(words)))
+    sys.stdout.flush()
+with open(f"{sys.argv[2]}/codes", "w") as file:
+    json.dump(codes, file)
+"""
+
+
+def _run_without_rights(verbs: list[list[str]], directory: Path) -> list[tuple[int, str]]:
+    """Run verbs as root without its capabilities, so that modes count for it too."""
+    limited = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    subprocess.run(
+        [*limited, sys.executable, "-c", _RUN_VERBS, json.dumps(verbs), str(directory)],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(directory)},
+        check=True,
+        timeout=LIMIT_SECONDS,
+    )
+    codes = json.loads((directory / "codes").read_text())
+    return [(code, (directory / f"told-{n}").read_text()) for n, code in enumerate(codes)]
 
 
 def _until_waiting(daemon: RealDaemon, count: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from inboxd.cli.options import Verb, json_option, where_options
 
 if TYPE_CHECKING:
     from inboxd.cli.options import Where
+    from inboxd.instances import Instance
 
 __all__ = ["command"]
 
@@ -32,10 +33,7 @@ def command(where: Where, reference: str, as_json: bool) -> None:
     In one or two sentences: what it depends on, when it is due, how many are before it in the
     queue, who paused it, why it failed or was skipped.
     """
-    from inboxd.cli.references import (  # what follows is not needed for --help
-        client_for,
-        find_task,
-    )
+    from inboxd.cli.references import find_task  # what follows is not needed for --help
     from inboxd.cli.render.json_forms import encoded, to_stdout
     from inboxd.clock import SystemClock
     from inboxd.store.explaining import explain_task, explained, explanation_document
@@ -43,15 +41,8 @@ def command(where: Where, reference: str, as_json: bool) -> None:
     from inboxd.task import PlaceKind
 
     instance = where.instance()
-    client = client_for(instance)
-    if client is not None:
-        from inboxd.cli.asking import ask_of_task
-        from inboxd.control.client import task_path
-
-        with client:
-            said = ask_of_task(
-                client, reference, lambda tree, task: client.get(task_path(tree, task, "explain"))
-            )
+    said = _told(instance, reference)
+    if said is not None:
         if as_json:
             to_stdout()(encoded(said) + b"\n")
         else:
@@ -72,3 +63,30 @@ def command(where: Where, reference: str, as_json: bool) -> None:
         from inboxd.cli.output import note
 
         note("the daemon does not run: nothing changes until it does")
+
+
+def _told(instance: Instance, reference: str) -> dict[str, Any] | None:
+    """
+    Return what the daemon says, which knows of threads that hold places; None: ask the store.
+
+    Raises:
+        InboxdError: the daemon must be asked, since this user may not read the store, and cannot.
+    """
+    from inboxd.cli.asking import ask_of_task
+    from inboxd.cli.references import client_for
+    from inboxd.control.client import ControlClient, NotPermitted, TryLater, task_path
+    from inboxd.errors import DaemonNotReachable
+
+    only = client_for(instance)
+    if only is None and not instance.is_running:
+        return None
+    with only or ControlClient.of(instance) as client:
+        try:
+            said: dict[str, Any] = ask_of_task(
+                client, reference, lambda tree, task: client.get(task_path(tree, task, "explain"))
+            )
+        except (DaemonNotReachable, NotPermitted, TryLater):
+            if only is not None:
+                raise
+            return None
+        return said

@@ -42,13 +42,11 @@ def show(client: ControlClient, reference: str, *, limit: int, as_json: bool) ->
     tree, task = first_found(reference, lambda tree, task: _read(client, tree, task))
     if task is not None:
         if as_json:
-            to_stdout()(encoded(task) + b"\n")
+            _copy(client, task_path(tree["tree_id"], task["id"]))
         else:
             _show_task(tree_view(tree), task)
     elif as_json:
-        write = to_stdout()
-        for piece in client.pieces(tree_path(tree["tree_id"], "result")):
-            write(piece)
+        _copy(client, tree_path(tree["tree_id"], "result"))
     else:
         _show_tree(client, tree_view(tree), limit)
 
@@ -84,6 +82,13 @@ def draw(client: ControlClient, reference: str, *, limit: int, as_json: bool) ->
             f"… {tree.counts.total - drawn:,} of {tree.counts.total:,} tasks are not drawn;"
             " --limit 0 draws all"
         )
+
+
+def _copy(client: ControlClient, path: str) -> None:
+    """Print a document as the daemon gives it, however large."""
+    write = to_stdout()
+    for piece in client.pieces(path):
+        write(piece)
 
 
 def _read(
