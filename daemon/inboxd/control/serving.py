@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 from inboxd.control.app import App
 from inboxd.control.connections import Connection, Door
 from inboxd.control.following import Following
+from inboxd.control.socket import BACKLOG
 
 if TYPE_CHECKING:
     import socket
@@ -71,7 +72,9 @@ async def serve(parts: Parts, listening: socket.socket, stopped: int, closing: E
     config.load()
     state = ServerState()
     # Not uvicorn's own server: that looks ten times a second whether it is to end.
-    server = await loop.create_server(lambda: Connection(config, state, door), sock=listening.dup())
+    server = await loop.create_server(
+        lambda: Connection(config, state, door), sock=listening.dup(), backlog=BACKLOG
+    )
     end = asyncio.Event()
     loop.add_reader(stopped, end.set)
     try:

