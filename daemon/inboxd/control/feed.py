@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from inboxd.clock import SystemClock, rfc3339_micros
+from inboxd.clock import SystemClock, from_micros, rfc3339, rfc3339_micros
 from inboxd.events import FileRejected, FileTaken, TaskProgress
 from inboxd.names import display_file_name
 from inboxd.scheduling.turn import TurnListener
@@ -39,20 +40,31 @@ RING = 10_000
 
 _encode = msgspec.json.encode
 
+#: Texts are quicker than enums, and a turn may tell of a thousand.
+_STATUS = {state: status.value for state, status in STATUS_OF_STATE.items()}
+
 
 class FellBehind(Exception):  # not an error of anybody's
     """What a reader wants next is not kept any more, or never was."""
 
 
 class Entry:
-    """One event; its text is made when the first reader wants it."""
+    """One event, as readers find it; its text is made when the first of them wants it."""
 
-    __slots__ = ("_facts", "_text", "id", "kind", "tree_id")
+    __slots__ = ("_facts", "_render", "_text", "id", "kind", "tree_id")
 
-    def __init__(self, number: int, kind: str, tree_id: str | None, facts: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        number: int,
+        kind: str,
+        tree_id: str | None,
+        render: Callable[..., bytes],
+        facts: tuple[Any, ...],
+    ) -> None:
         self.id = number
         self.kind = kind
         self.tree_id = tree_id
+        self._render = render
         self._facts = facts
         self._text: bytes | None = None
 
@@ -60,10 +72,13 @@ class Entry:
     def text(self) -> bytes:
         """The event as server-sent events write it."""
         if self._text is None:
-            data = _encode({"tree_id": self.tree_id, **self._facts})
-            self._text = b"id: %d\nevent: %b\ndata: %b\n\n" % (self.id, self.kind.encode(), data)
-            self._facts = {}
+            head = f"id: {self.id}\nevent: {self.kind}\ndata: "
+            self._text = b"%b%b\n\n" % (head.encode(), self._render(*self._facts))
         return self._text
+
+
+#: What `Entry` is made of: of most events nobody wants more, and a tuple is made in no time.
+_Told: TypeAlias = tuple[int, str, str | None, "Callable[..., bytes]", tuple[Any, ...]]
 
 
 class Counts:
@@ -88,7 +103,9 @@ class Feed(TurnListener):
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock: Clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._slots: list[Entry | None] = [None] * RING
+        self._told: list[_Told | None] = [None] * RING
+        #: Those that were read; for readers alone.
+        self._entries: list[Entry | None] = [None] * RING
         #: Of the next event. From the time of the start on, so that numbers also rise over starts.
         self._next = self._clock.now_micros()
         #: The oldest that a reader may want.
@@ -128,19 +145,26 @@ class Feed(TurnListener):
             raise FellBehind
         found: list[Entry] = []
         for wanted in range(number + 1, min(newest, number + limit) + 1):
-            entry = self._slots[wanted % RING]
+            entry = self._entries[wanted % RING]
             if entry is None or entry.id != wanted:
-                raise FellBehind
+                told = self._told[wanted % RING]
+                if told is None or told[0] != wanted:
+                    raise FellBehind
+                entry = self._entries[wanted % RING] = Entry(*told)
             found.append(entry)
         return found
 
     def _add(self, kind: str, tree_id: str | None, facts: dict[str, Any]) -> None:
+        self._add_rendered(kind, tree_id, _encode, ({"tree_id": tree_id, **facts},))
+
+    def _add_rendered(
+        self, kind: str, tree_id: str | None, render: Callable[..., bytes], facts: tuple[Any, ...]
+    ) -> None:
         with self._lock:
-            if not self._is_kept:
-                return
-            number = self._next
-            self._slots[number % RING] = Entry(number, kind, tree_id, facts)
-            self._next = number + 1
+            if self._is_kept:
+                number = self._next
+                self._told[number % RING] = (number, kind, tree_id, render, facts)
+                self._next = number + 1
 
     # What is told --------------------------------------------------------------------------------
 
@@ -148,44 +172,31 @@ class Feed(TurnListener):
         """Keep starts."""
         if not self._is_kept:
             return
-        for attempt in attempts:
-            self._add(
-                "task_started",
-                attempt.tree_id,
-                {
-                    "id": attempt.task_id,
-                    "attempt": attempt.number,
-                    "start_seq": attempt.start_seq,
-                    "started_at": rfc3339_micros(attempt.started_at),
-                },
-            )
+        with self._lock:
+            number, told = self._next, self._told
+            for one in attempts:
+                # Not the attempt itself, which holds its inputs.
+                facts = (one.tree_id, one.task_id, one.number, one.start_seq, one.started_at)
+                told[number % RING] = (number, "task_started", one.tree_id, _start, facts)
+                number += 1
+            self._next = number
         self.on_news()
 
     def attempt_ended(
         self, attempt: Attempt, end: AttemptEnd | RequeuedTask, tree: OpenTree
     ) -> None:
         """Count and keep an end."""
-        another: str | None = None
         if isinstance(end, RequeuedTask):
             what = "interrupted" if end.error is None else "retried"
-            status, another = "pending", rfc3339_micros(end.due_at)
+            status, kind, due_at = "pending", "task_retried", end.due_at
         else:
-            what = status = STATUS_OF_STATE[end.state].value
+            what = status = _STATUS[end.state]
+            kind, due_at = "task_ended", None
         self.counts.attempts[what] += 1
-        if not self._is_kept:
-            return
-        self._add(
-            "task_ended" if another is None else "task_retried",
-            attempt.tree_id,
-            {
-                "id": attempt.task_id,
-                "attempt": attempt.number,
-                "status": status,
-                "error": None if end.error is None else msgspec.Raw(end.error.encode()),
-                "next_attempt_at": another,
-            },
-        )
-        self.on_news()
+        if self._is_kept:
+            facts = (attempt.tree_id, attempt.task_id, attempt.number, status, end.error, due_at)
+            self._add_rendered(kind, attempt.tree_id, _end, facts)
+            self.on_news()
 
     def trees_accepted(self, trees: Sequence[OpenTree]) -> None:
         """Count and keep trees."""
@@ -245,6 +256,38 @@ class Feed(TurnListener):
                     self.on_news()
             case _:
                 pass
+
+
+# Of the two kinds of which there are thousands a second; ids need no escapes (those of tasks are
+# letters, digits and `._:-`: docs/reference/task-file.md).
+
+
+def _start(tree_id: str, task_id: str, attempt: int, start_seq: int, started_at: int) -> bytes:
+    return (
+        f'{{"tree_id":"{tree_id}","id":"{task_id}","attempt":{attempt},'
+        f'"start_seq":{start_seq},"started_at":"{_time(started_at)}"}}'
+    ).encode()
+
+
+def _end(
+    tree_id: str, task_id: str, attempt: int, status: str, error: str | None, due_at: int | None
+) -> bytes:
+    due = "null" if due_at is None else f'"{_time(due_at)}"'
+    return (
+        f'{{"tree_id":"{tree_id}","id":"{task_id}","attempt":{attempt},"status":"{status}",'
+        f'"error":{error or "null"},"next_attempt_at":{due}}}'
+    ).encode()
+
+
+def _time(value: int) -> str:
+    second, microseconds = divmod(value, 1_000_000)
+    return f"{_second(second)}.{microseconds:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(second: int) -> str:
+    """Return the time up to its seconds, which many events share."""
+    return rfc3339(from_micros(second * 1_000_000))[:19]
 
 
 def _names(tree: OpenTree) -> dict[str, Any]:
