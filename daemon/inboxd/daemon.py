@@ -208,6 +208,8 @@ class Daemon:
             )
             return None
         self._exit.callback(made.close)
+        if control.socket == "auto":
+            ControlSocket.remove_left(path.parent)
         return made
 
     def _register(self) -> None:

@@ -20,6 +20,7 @@ from inboxd.control.peers import Right, peer_of
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
     from inboxd.control.peers import Permissions
@@ -123,20 +124,24 @@ class Connection(H11Protocol):
         """Answer what is no HTTP, unless an answer is under way; then all that is left is to go."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self.transport.write(_whole_answer(400, "this is no request of HTTP/1.1"))
-        if self.cycle is not None:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        if cycle := self._newest_cycle():
+            cycle.disconnected = True
+            cycle.message_event.set()
         self.transport.close()
 
     def shutdown(self) -> None:
         """Close it, whatever goes on."""
-        if self.cycle is None or self.cycle.response_complete:
+        cycle = self._newest_cycle()
+        if cycle is None or cycle.response_complete:
             self.transport.close()
         else:
             self.transport.abort()
 
+    def _newest_cycle(self) -> RequestResponseCycle | None:
+        return self.cycle  # None before the first request, which its type does not say
+
     def _tired(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if self._newest_cycle() is None and not self.transport.is_closing():
             self.transport.abort()
 
     def _refuse(

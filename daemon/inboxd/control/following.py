@@ -12,7 +12,7 @@ from inboxd.control.answers import Refused
 from inboxd.control.feed import FellBehind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from inboxd.control.feed import Feed
 
@@ -127,7 +127,7 @@ class Following:
     # Ends ----------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def end_of(self, tree_id: str) -> AsyncIterator[asyncio.Event]:
+    async def end_of(self, tree_id: str) -> AsyncGenerator[asyncio.Event]:
         """Give what is set when a tree ends, from now on, or when the daemon does."""
         ended = self._ends.setdefault(tree_id, asyncio.Event())
         self._waiting[tree_id] += 1

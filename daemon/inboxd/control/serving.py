@@ -93,6 +93,7 @@ async def _end(state: ServerState) -> None:
         await asyncio.wait(tasks, timeout=_STOP_SECONDS)
     for connection in list(state.connections):
         cast("Connection", connection).shutdown()
+    await asyncio.sleep(0)  # closing is done by the loop
     for task in set(state.tasks):
         task.cancel()
     if state.tasks:

@@ -6,8 +6,10 @@ import contextlib
 import errno
 import grp
 import os
+import re
 import socket
 import stat
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,10 @@ MOST_BYTES = 100
 BACKLOG = 128
 
 _MODE = 0o660
+
+#: Names that `socket_path` gives.
+_NAME = re.compile(r"[0-9a-f]{16}\.sock")
+_LEFT_SECONDS = 60.0
 
 
 def socket_path(settings: Settings, environ: Mapping[str, str]) -> Path:
@@ -98,6 +104,21 @@ class ControlSocket:
             raise
         return cls(path, listening)
 
+    @staticmethod
+    def remove_left(directory: Path) -> None:
+        """
+        Remove sockets of daemons that are gone, and did not come back: nobody else would.
+
+        Args:
+            directory: the runtime directory, which is this user's own.
+        """
+        for path in directory.glob("*.sock"):
+            with contextlib.suppress(OSError):  # it may go at any moment, and nothing hangs on it
+                # A young one may be another daemon's that does not listen yet.
+                is_old = time.time() - path.lstat().st_mtime > _LEFT_SECONDS
+                if is_old and _NAME.fullmatch(path.name) and _is_dead(path):
+                    path.unlink()
+
     def close(self) -> None:
         """Close it and remove its name, unless that is another's by now; may be called twice."""
         if self.listening.fileno() < 0:
@@ -138,15 +159,19 @@ def _remove_stale(path: Path) -> None:
         raise ConfigurationError(
             [f"[control] socket: {shown}: is there and is no socket; remove it, or choose another"]
         )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        answer = probe.connect_ex(str(path))
-    if answer == errno.ECONNREFUSED:
+    if _is_dead(path):
         path.unlink()
-    elif answer != errno.ENOENT:
+    else:
         raise ConfigurationError(
             [f"[control] socket: {shown}: another process listens there; choose another"]
         )
+
+
+def _is_dead(path: Path) -> bool:
+    """Return whether a path is a socket at which nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
 def _give_to_group(path: Path, settings: ControlSettings) -> None:

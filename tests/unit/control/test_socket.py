@@ -133,3 +133,19 @@ def test_a_directory_that_cannot_be_made_is_told(short: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="cannot be made"):
         ControlSocket.make(short / "file" / "a.sock", OWN)
+
+
+def test_sockets_that_daemons_left_go_when_they_are_old_and_ours(short: Path) -> None:
+    names = {"old": "0" * 16, "young": "1" * 16, "other": "not-ours", "live": "2" * 16}
+    paths = {what: short / f"{name}.sock" for what, name in names.items()}
+    for path in paths.values():
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(path))
+    paths["live"].unlink()
+    live = ControlSocket.make(paths["live"], OWN)
+    for what in ("old", "other", "live"):
+        os.utime(paths[what], (1, 1))
+    ControlSocket.remove_left(short)
+
+    assert {"young", "other", "live"} == {what for what, path in paths.items() if path.exists()}
+    live.close()
