@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).parents[1]
 RENDERERS: Final = (
     "inboxd.api.reference",
     "inboxd.array.reference",
+    "inboxd.cli.completion",
     "inboxd.cli.reference",
     "inboxd.config.reference",
 )

@@ -8,10 +8,17 @@ the answers that are owed, what plugins are to hear, and everything closed.
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from inboxd.control.feed import Feed
+from inboxd.control.parts import Parts
+from inboxd.control.peers import Permissions
+from inboxd.control.server import ControlServer
+from inboxd.control.socket import ControlSocket, socket_path
 from inboxd.engine import Engine
+from inboxd.errors import ConfigurationError
 from inboxd.inbox.answers import Answers
 from inboxd.inbox.current import CurrentInbox
 from inboxd.inbox.formats import Formats
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
     from inboxd.clock import Clock
     from inboxd.config.settings import Settings
-    from inboxd.events import Listener
+    from inboxd.events import Event, Listener
     from inboxd.plugins.manager import Plugins
     from inboxd.running.runner import Runner
     from inboxd.telling.teller import Teller
@@ -69,7 +76,16 @@ class Daemon:
         self._settings = settings
         self._is_listed = is_listed
         self._exit = ExitStack()
-        self._engine = Engine(settings, tell=tell, clock=clock, installed=installed)
+        #: What readers of events read from.
+        feed = self.feed = Feed(clock)
+
+        def tell_all(event: Event) -> None:
+            feed.tell(event)
+            if tell is not None:
+                tell(event)
+
+        self._engine = Engine(settings, tell=tell_all, clock=clock, installed=installed, watch=feed)
+        self._socket: ControlSocket | None = None
         self._answers: Answers | None = None
         self._intake: Intake | None = None
         self._failures: FailureFile | None = None
@@ -110,6 +126,8 @@ class Daemon:
         engine.open()
         plugins, scheduler, executors = engine.plugins, engine.scheduler, engine.executors
         let_log(plugins)
+        permissions = Permissions(settings.control)
+        self._socket = self._make_socket()
         self._failures = FailureFile(settings.state.path, plugins.hooks, clock=engine.clock)
         publishing = Publishing()
         inbox = CurrentInbox(settings.inbox)
@@ -139,6 +157,18 @@ class Daemon:
         intake.start()
         self._exit.callback(intake.stop)
         engine.hook_thread.start()
+        if self._socket is not None:
+            parts = Parts(
+                settings=settings,
+                permissions=permissions,
+                scheduler=scheduler,
+                feed=self.feed,
+                intake_health=intake.health,
+                clock=engine.clock,
+            )
+            server = ControlServer(parts, self._socket)
+            server.start()
+            self._exit.callback(server.stop)
         if self._is_listed:
             self._register()
         logger.info(
@@ -155,8 +185,36 @@ class Daemon:
             },
         )
 
+    def _make_socket(self) -> ControlSocket | None:
+        """
+        Make the control socket; None: there is none, which the log tells.
+
+        Raises:
+            ConfigurationError: it cannot be where the settings say.
+        """
+        control = self._settings.control
+        if control.socket == "auto" and not self._is_listed:
+            return None
+        path = socket_path(self._settings, os.environ)
+        try:
+            made = ControlSocket.make(path, control)
+        except ConfigurationError as error:
+            if control.socket != "auto":
+                raise
+            logger.warning(
+                "no control socket, so that nobody can steer this daemon: %s",
+                error,
+                extra={"event": "no_control_socket"},
+            )
+            return None
+        self._exit.callback(made.close)
+        if control.socket == "auto":
+            ControlSocket.remove_left(path.parent)
+        return made
+
     def _register(self) -> None:
-        registration = register(self._settings, version=VERSION)
+        socket = None if self._socket is None else self._socket.path
+        registration = register(self._settings, version=VERSION, socket=socket)
         self._exit.callback(registration.remove)
         if registration.problem:
             logger.warning(

@@ -32,6 +32,8 @@ class Instance:
     pid: int | None
     #: The daemon's version, where it is known.
     version: str | None = None
+    #: The daemon's control socket, where its entry in the registry says so.
+    socket: Path | None = None
 
 
 def find_instance(
@@ -107,7 +109,7 @@ def _named_instance(
             settings = load_settings(
                 config=config, overrides=_where(each), environ=environ, cwd=cwd
             )
-            return Instance(settings=settings, is_running=True, pid=each.pid, version=each.version)
+            return _instance(each, settings)
     return _not_registered(settings)
 
 
@@ -123,7 +125,17 @@ def _running(
             raise
         # Edited since it started, or not for this user to read.
         settings = settings_of_file(None, overrides=where, environ=environ, cwd=cwd)
-    return Instance(settings=settings, is_running=True, pid=entry.pid, version=entry.version)
+    return _instance(entry, settings)
+
+
+def _instance(entry: RunningInstance, settings: Settings) -> Instance:
+    return Instance(
+        settings=settings,
+        is_running=True,
+        pid=entry.pid,
+        version=entry.version,
+        socket=entry.socket,
+    )
 
 
 def _where(entry: RunningInstance) -> dict[str, str]:

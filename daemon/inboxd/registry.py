@@ -59,6 +59,8 @@ class RunningInstance:
     version: str
     #: The directory of the Python environment that it runs in; None: an older daemon.
     environment: Path | None = None
+    #: Its control socket; None: an older daemon.
+    socket: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +88,20 @@ def registry_directory(environ: Mapping[str, str]) -> Path:
 
 
 def register(
-    settings: Settings, *, version: str, environ: Mapping[str, str] | None = None
+    settings: Settings,
+    *,
+    version: str,
+    socket: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Registration:
     """
     Write the entry of this daemon, which holds the lock on its state directory already.
+
+    Args:
+        settings: the daemon's.
+        version: of inboxd.
+        socket: its control socket; None: it has none.
+        environ: the environment; None is this process's own.
 
     That it cannot be written is no error: it is said in the registration's `problem`.
     """
@@ -100,7 +112,7 @@ def register(
         if refusal := _refusal(directory, own=True):
             return Registration(path=path, problem=refusal)
         _remove_leftovers(path)
-        _write_entry(path, settings, version)
+        _write_entry(path, settings, version, socket)
     except OSError as error:
         where = escaped(str(directory))
         return Registration(path=path, problem=f"{where}: cannot be written: {error.strerror}")
@@ -144,7 +156,7 @@ def _is_left_over(temporary: Path) -> bool:
     return age > _LEFTOVER_SECONDS and pid.isdecimal() and not Path(f"/proc/{pid}").exists()
 
 
-def _write_entry(path: Path, settings: Settings, version: str) -> None:
+def _write_entry(path: Path, settings: Settings, version: str, socket: Path | None) -> None:
     entry = {
         "format": 1,
         "state": str(settings.state.path),
@@ -155,6 +167,7 @@ def _write_entry(path: Path, settings: Settings, version: str) -> None:
         "started_at": rfc3339_micros(time.time_ns() // 1_000),
         "version": version,
         "environment": sys.prefix,
+        "socket": None if socket is None else str(socket),
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
@@ -227,6 +240,7 @@ def _read_entry(path: Path) -> RunningInstance | None:
             started_at=str(document["started_at"]),
             version=str(document["version"]),
             environment=Path(place) if (place := document.get("environment")) else None,
+            socket=Path(place) if (place := document.get("socket")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -140,6 +140,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float | None = None
     #: Microseconds since 1970, UTC.
     not_before_micros: int | None = None
+    #: Once otherwise ready it waits for a person's release.
+    hold: bool = False
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     #: JSON objects as they were written (defaults merged in); None for an empty one.
     inputs: bytes | None = None

@@ -81,6 +81,7 @@ def keys(value: Any) -> Any:
         ("`inboxd show TREE --json`", ["show", "@", "--json"]),
         ("`inboxd show TREE/TASK --json`", ["show", "@/load", "--json"]),
         ("`inboxd tree TREE --json`", ["tree", "@", "--json"]),
+        ("`inboxd explain TREE/TASK --json`", ["explain", "@/report", "--json"]),
         ("`inboxd executors --json`", ["executors", "--json"]),
         ("`inboxd executors NAME --json`", ["executors", "noop", "--json"]),
     ],

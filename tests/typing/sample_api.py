@@ -89,6 +89,7 @@ def look_at(task: Task) -> None:
     assert_type(task.retry, RetryPolicy)
     assert_type(task.timeout, float | None)
     assert_type(task.not_before, datetime | None)
+    assert_type(task.hold, bool)
     assert_type(task.delivery, Delivery)
     assert_type(task.allow_failure, bool)
     assert_type(task.parent_id, str | None)
@@ -188,6 +189,7 @@ async def run(session: Session) -> None:
         join=Join.ANY,
         delivery="at_most_once",
         allow_failure=True,
+        hold=True,
         description="",
         metadata={},
         extra={"x-color": "red"},
@@ -214,6 +216,7 @@ async def run(session: Session) -> None:
     assert_type(await manager.wait(one), TaskStatus)
     assert_type(await manager.cancel(first), None)
     assert_type(await manager.cancel(several), None)
+    assert_type(await manager.release("tree/second"), None)
     assert_type(await manager.retry("tree/second", wait=False), TaskStatus)
     assert_type(await manager.retry(tree, on_event=tell), TaskStatus)
 

@@ -62,6 +62,7 @@ def document_of_spec(spec: TaskSpec, ids: Sequence[str]) -> dict[str, Any]:
         retry=spec.retry,
         timeout=spec.timeout_seconds,
         not_before=spec.not_before_micros,
+        hold=spec.hold,
         at_most_once=spec.delivery is Delivery.AT_MOST_ONCE,
         inputs=_object(spec.inputs),
         params=_object(spec.params),
@@ -99,6 +100,7 @@ def document_of_row(
         retry=view.retry,
         timeout=view.timeout_seconds,
         not_before=time_micros(not_before) if isinstance(not_before, str) else None,
+        hold=view.hold,
         at_most_once=view.at_most_once,
         inputs=_object(details.inputs),
         params=_object(details.params),
@@ -149,6 +151,7 @@ def document_of_draft(
             timeout=None if task.timeout is UNSET or task.timeout is None
             else duration_seconds(task.timeout),
             not_before=None if task.not_before is UNSET else time_micros(task.not_before),
+            hold=task.hold is True,
             at_most_once=task.delivery == "at_most_once",
             inputs=inputs,
             params=params,
@@ -225,6 +228,7 @@ def _document(
     retry: RetryPolicy | None,
     timeout: float | None,
     not_before: int | None,
+    hold: bool,
     at_most_once: bool,
     inputs: dict[str, Any],
     params: dict[str, Any],
@@ -261,6 +265,8 @@ def _document(
         document["timeout"] = _seconds(timeout)
     if not_before is not None:
         document["not_before"] = rfc3339_micros(not_before)
+    if hold:
+        document["hold"] = True
     if at_most_once:
         document["delivery"] = Delivery.AT_MOST_ONCE.value
     for key, value in other.items():

@@ -221,6 +221,25 @@ class TaskManager:
             await self._run(tree, _entries_of(what), events, on_event)
         return steering.status(target.tree_id)
 
+    async def release(self, task: Task | str) -> None:
+        """
+        Release a task that was made with `hold=True`, so that it runs once it is otherwise ready.
+
+        It may be released before that. It returns when it is committed. `cancel` is the refusal.
+
+        Args:
+            task: a task that was distributed; or its id, or `<tree>/<task>`.
+
+        Raises:
+            Conflict: it has no `hold`, was released already, has ended, or was not distributed yet.
+            NotFound: nothing has this id.
+            AmbiguousTask: tasks of several trees have it.
+            SessionClosed: the session is closed.
+            ValueError: a tree is meant.
+        """
+        steering = self._session.steering
+        await committed(steering.request_release(steering.target(task)))
+
     # Events --------------------------------------------------------------------------------------
 
     def events(self, tree: TaskTreeNode | TaskTrees | str) -> TreeEvents:

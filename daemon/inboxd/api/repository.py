@@ -72,6 +72,7 @@ class TaskRepository:
         retry: int | Mapping[str, Any] | RetryPolicy | None = None,
         timeout: float | str | timedelta | None = None,  # noqa: ASYNC109 - of the task, not of this
         not_before: str | datetime | None = None,
+        hold: bool | None = None,
         delivery: str | None = None,
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -105,6 +106,7 @@ class TaskRepository:
                 `delay`, `backoff`, `max_delay`, `jitter`. Durations as for `timeout`.
             timeout: of each attempt: seconds, a text such as `"90s"`, or a `timedelta`.
             not_before: its earliest start: an aware datetime, or RFC 3339 text with an offset.
+            hold: True: once otherwise ready it waits for a person, `TaskManager.release`.
             delivery: `at_least_once`, or `at_most_once`: an attempt that a crash cut is not made
                 again.
             description: for people.
@@ -136,6 +138,7 @@ class TaskRepository:
             "retry": retry,
             "timeout": timeout,
             "not_before": not_before,
+            "hold": hold,
             "delivery": delivery,
         }
         given = {key: value for key, value in fields.items() if value is not None}
@@ -255,6 +258,7 @@ class TaskRepository:
         retry: int | Mapping[str, Any] | RetryPolicy | UnsetType | None = UNSET,
         timeout: float | str | timedelta | UnsetType | None = UNSET,  # noqa: ASYNC109 - likewise
         not_before: str | datetime | UnsetType | None = UNSET,
+        hold: bool | UnsetType | None = UNSET,
         delivery: str | UnsetType | None = UNSET,
         description: str | UnsetType | None = UNSET,
         metadata: Mapping[str, Any] | UnsetType | None = UNSET,
@@ -299,6 +303,7 @@ class TaskRepository:
             "retry": retry,
             "timeout": timeout,
             "not_before": not_before,
+            "hold": hold,
             "delivery": delivery,
         }
         changes = {key: value for key, value in fields.items() if value is not UNSET}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inboxd.api.session import Session
     from inboxd.api.watch import Watch
     from inboxd.scheduling.cancelling import Cancelled
+    from inboxd.scheduling.releasing import Released
     from inboxd.scheduling.retrying import Retried
     from inboxd.scheduling.scheduler import Scheduler
     from inboxd.store.reader import StoreReader
@@ -183,6 +184,17 @@ class Steering:
         if target.task is None:
             return self._scheduler.retry_tree(target.tree)
         return self._scheduler.retry_task(target.task)
+
+    def request_release(self, target: Target) -> Future[Released]:
+        """
+        Ask for a release, which is done whether or not somebody waits for it.
+
+        Raises:
+            ValueError: a tree is meant.
+        """
+        if target.task is None:
+            raise ValueError(f"{target.tree_id} is a tree: a task of it is released by itself")
+        return self._scheduler.release_task(target.task)
 
     def status(self, tree_id: str) -> TaskStatus:
         """Return the status of a tree in the store as it is now."""

@@ -130,6 +130,14 @@ class Task:
         return None if moment is None else from_micros(moment)
 
     @property
+    def hold(self) -> bool:
+        """True: once otherwise ready it waits for a person's release (`TaskManager.release`)."""
+        view = self._entry.view()
+        if view is not None:
+            return view.hold
+        return bool(self._entry.document.get("hold", False))
+
+    @property
     def delivery(self) -> Delivery:
         """Whether an attempt that a crash cut is made again: `at_least_once`, `at_most_once`."""
         view = self._entry.view()

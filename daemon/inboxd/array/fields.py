@@ -18,7 +18,6 @@ __all__ = [
     "ENVELOPE",
     "EXECUTOR_ID",
     "ID_PATTERN",
-    "LATER_FIELDS",
     "LONGEST_ID",
     "MOST_RETRIES",
     "RETRY",
@@ -33,9 +32,6 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
 LONGEST_ID = 128
 #: More retries than this are a slip.
 MOST_RETRIES = 1_000_000
-
-#: Fields that this version does not have yet: refused, never ignored.
-LATER_FIELDS = {"hold": "`hold` comes with a later version of inboxd"}
 
 #: Keys of one's own, anywhere a task or the envelope has keys.
 _OWN_KEYS: Schema = {"^x-": {"description": "Kept and shown, never read."}}
@@ -243,6 +239,14 @@ _TASK_PROPERTIES: dict[str, Schema] = {
         "type": "string",
         "pattern": TIME_PATTERN,
         "examples": ["2026-11-24T10:00:00Z", "2026-11-24T10:00:00+01:00"],
+    },
+    "hold": {
+        "description": (
+            "true: once nothing else keeps it from starting it waits, without a place and across "
+            "restarts, until a person releases it (`inboxd release`) or cancels it."
+        ),
+        "type": "boolean",
+        "default": False,
     },
     "delivery": {
         "description": (

@@ -74,6 +74,7 @@ class CheckedTask(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     retry: Annotated[int, Meta(ge=0, le=1_000_000)] | RetryFields | UnsetType = UNSET
     timeout: _Timeout | UnsetType | None = UNSET
     not_before: str | UnsetType = UNSET
+    hold: bool | UnsetType = UNSET
     delivery: Literal["at_least_once", "at_most_once"] | UnsetType = UNSET
 
 
@@ -101,4 +102,5 @@ class StoredTask(msgspec.Struct, frozen=True, gc=False):
     retry: int | RetryFields | UnsetType = UNSET
     timeout: int | float | str | UnsetType | None = UNSET
     not_before: str | UnsetType = UNSET
+    hold: bool | UnsetType = UNSET
     delivery: str | UnsetType = UNSET

@@ -116,8 +116,8 @@ shown. Any other key that inboxd does not know is an error.
 _LATER = """\
 ## What comes with later versions
 
-So that no file means one thing now and another later, these are errors until then: the field
-`hold` (`unknown_field`), and `{"$secret": …}` anywhere in `inputs` or `params` (`unknown_secret`).
+So that no file means one thing now and another later, `{"$secret": …}` anywhere in `inputs` or
+`params` is an error until then (`unknown_secret`).
 """
 
 _RESULTS = """\

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from inboxd.array.fields import LATER_FIELDS
 from inboxd.array.problem import Finding, Path, ProblemCode, quoted
 from inboxd.names import did_you_mean
 
@@ -182,14 +181,11 @@ def _check_object(value: Mapping[str, Any], schema: Schema, path: Path) -> Itera
 def _unknown_field(
     key: str, properties: Mapping[str, Schema], takes_own: bool, path: Path
 ) -> Finding:
-    hint: str | None
-    if key in LATER_FIELDS:
-        message = LATER_FIELDS[key]
-        hint = "remove it"
-    else:
-        message = f"there is no field {quoted(key)} here"
-        own = "keys of your own begin with x-" if takes_own else None
-        hint = did_you_mean(key, properties) or own
+    own = "keys of your own begin with x-" if takes_own else None
     return Finding(
-        code=ProblemCode.UNKNOWN_FIELD, path=(*path, key), message=message, hint=hint, at_key=True
+        code=ProblemCode.UNKNOWN_FIELD,
+        path=(*path, key),
+        message=f"there is no field {quoted(key)} here",
+        hint=did_you_mean(key, properties) or own,
+        at_key=True,
     )

@@ -119,7 +119,7 @@ class SpecBuilder:
         is_usual = (
             self._defaults is NO_DEFAULTS
             and task.retry is task.timeout is task.join is UNSET
-            and task.allow_failure is task.not_before is task.delivery is UNSET
+            and task.allow_failure is task.not_before is task.hold is task.delivery is UNSET
         )
         return spec if is_usual else self._with_rare_fields(spec, task)
 
@@ -131,6 +131,7 @@ class SpecBuilder:
         retry = stored.retry if task.retry is UNSET else task.retry
         timeout = stored.timeout if task.timeout is UNSET else task.timeout
         not_before = stored.not_before if task.not_before is UNSET else task.not_before
+        hold = stored.hold if task.hold is UNSET else task.hold
         delivery = stored.delivery if task.delivery is UNSET else task.delivery
         return msgspec.structs.replace(
             spec,
@@ -141,6 +142,7 @@ class SpecBuilder:
                 None if timeout is UNSET or timeout is None else duration_seconds(timeout)
             ),
             not_before_micros=None if not_before is UNSET else time_micros(not_before),
+            hold=False if hold is UNSET else hold,
             delivery=Delivery.AT_LEAST_ONCE if delivery is UNSET else _DELIVERIES[delivery],
         )
 

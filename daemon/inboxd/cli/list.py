@@ -38,16 +38,11 @@ inboxd list --json
 def command(where: Where, status: str | None, limit: int, as_json: bool) -> None:
     """List the trees, the newest first."""
     from inboxd.cli.output import note  # what follows is not needed for --help
-    from inboxd.cli.references import open_store
     from inboxd.store.reader import NoStore
-    from inboxd.task import TaskStatus
 
     trees: list[TreeView] = []
     try:
-        with open_store(where) as reader:
-            trees = reader.list_trees(
-                status=None if status is None else TaskStatus(status), limit=limit + 1
-            )
+        trees = _trees(where, status, limit + 1)
     except NoStore as nothing:
         note(str(nothing))
     if as_json:
@@ -59,6 +54,24 @@ def command(where: Where, status: str | None, limit: int, as_json: bool) -> None
         note("no trees" if status is None else f"no trees that are {status}")
     if len(trees) > limit:
         note(f"there are more than these {limit}: --limit N shows more")
+
+
+def _trees(where: Where, status: str | None, limit: int) -> list[TreeView]:
+    """Return the newest from the store, or from the daemon where this user may not read that."""
+    from inboxd.cli.references import client_for
+    from inboxd.store.reader import StoreReader
+    from inboxd.task import TaskStatus
+
+    instance = where.instance()
+    client = client_for(instance)
+    if client is not None:
+        from inboxd.cli.over_socket import tree_documents, tree_view
+
+        with client:
+            return [*map(tree_view, tree_documents(client, status=status, limit=limit))]
+    with StoreReader(instance.settings.store.url) as reader:
+        wanted = None if status is None else TaskStatus(status)
+        return reader.list_trees(status=wanted, limit=limit)
 
 
 def _print_json(trees: list[TreeView]) -> None:

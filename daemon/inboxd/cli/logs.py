@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inboxd.cli.completing import complete_task
 from inboxd.cli.options import Verb, json_option, where_options
 from inboxd.names import escaped
 
@@ -26,7 +27,7 @@ inboxd logs -f @/report
 inboxd logs nightly/fetch --attempt 1 --stream stdout > first.txt
 """,
 )
-@click.argument("reference", metavar="TREE/TASK")
+@click.argument("reference", metavar="TREE/TASK", shell_complete=complete_task)
 @click.option(
     "-f",
     "--follow",
@@ -67,7 +68,7 @@ def command(
     )
     from inboxd.cli.following import follow as follow_attempt
     from inboxd.cli.output import note
-    from inboxd.cli.references import find_task
+    from inboxd.cli.references import client_for, find_task
     from inboxd.cli.render.log_output import JsonOutput, PlainOutput
     from inboxd.clock import SystemClock
     from inboxd.store.reader import StoreReader
@@ -78,6 +79,15 @@ def command(
             f" `inboxd show {escaped(reference)}` lists the tasks of a tree"
         )
     instance = where.instance()
+    streams: Sequence[Stream] = ("stdout", "stderr") if stream is None else (stream,)
+    client = client_for(instance)
+    if client is not None:
+        from inboxd.cli.log_over_socket import copy_log
+
+        with client:
+            output = JsonOutput() if as_json else PlainOutput(headings=False)
+            copy_log(client, reference, attempt, streams, output=output, follow=follow)
+        return
     with StoreReader(instance.settings.store.url) as reader:
         tree, task = find_task(reader, reference)
         if follow:
@@ -86,7 +96,6 @@ def command(
             task = await_attempt(reader, tree, task, attempt)
         reason = reader.task_reason(tree, task, now=SystemClock().now_micros())
         number = choose_attempt(task, attempt, reason)
-        streams: Sequence[Stream] = ("stdout", "stderr") if stream is None else (stream,)
         log = AttemptLog(instance.settings.state.path, tree, task, number, streams)
         output = JsonOutput() if as_json else PlainOutput(headings=log.has_both())
         if follow:

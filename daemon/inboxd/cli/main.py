@@ -18,10 +18,10 @@ from inboxd.cli.streams import OutputFailed, forget_stdout, prepare_streams
 from inboxd.cli.verbs import Verbs
 from inboxd.errors import InboxdError
 
-__all__ = ["cli", "main", "run_command_line"]
+__all__ = ["COMPLETE_VARIABLE", "cli", "main", "run_command_line"]
 
 #: Set by the shell when it completes a command line (click's protocol): `bash_source`, …
-_COMPLETE_VARIABLE = "_INBOXD_COMPLETE"
+COMPLETE_VARIABLE = "_INBOXD_COMPLETE"
 
 #: Allocations between two looks for garbage: importing makes ten thousands of objects that stay,
 #: and the 100 looks at them of the default are a tenth of what a start costs (measured).
@@ -49,10 +49,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
-    if instruction := os.environ.get(_COMPLETE_VARIABLE):
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
         from click.shell_completion import shell_complete
 
-        sys.exit(shell_complete(cli, {}, "inboxd", _COMPLETE_VARIABLE, instruction))
+        sys.exit(shell_complete(cli, {}, "inboxd", COMPLETE_VARIABLE, instruction))
     gc.set_threshold(_SELDOM)
     prepare_streams()
     code = run_command_line(sys.argv[1:])

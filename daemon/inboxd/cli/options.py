@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inboxd.config.settings import Settings
     from inboxd.instances import Instance
 
-__all__ = ["Verb", "Where", "json_option", "where_options"]
+__all__ = ["Verb", "Where", "duration_option", "json_option", "where_options"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -116,3 +116,24 @@ def json_option(function: _Function) -> _Function:
         "--json", "as_json", is_flag=True, help="Print JSON, for programs to read."
     )
     return option(function)
+
+
+def duration_option(name: str, **kwargs: Any) -> Callable[[_Function], _Function]:
+    """Add an option that takes a duration; the verb gets seconds, or None."""
+    return click.option(name, callback=_seconds, **kwargs)
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    from inboxd.durations import duration_seconds  # not needed for --help
+
+    is_number = value.isascii() and value.replace(".", "", 1).isdigit()
+    seconds = duration_seconds(float(value) if is_number else value)
+    if seconds is None:
+        raise click.BadParameter(
+            'a duration is a number of seconds, or text like "90s", "10m", "2h"',
+            context,
+            parameter,
+        )
+    return seconds

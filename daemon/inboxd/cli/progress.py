@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from inboxd.errors import InboxdError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from inboxd.store.reader import StoreReader
@@ -15,15 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "counted"]
 
 
+_ENDED = ("completed", "failed", "cancelled", "skipped")
+_SHOWN = ("in_progress", "failed", "skipped")
+
+
 class Progress:
     """Shows how far a tree is, on stderr where that is a terminal, else nothing."""
 
-    def __init__(self, store_url: str, tree_id: str) -> None:
-        """Open the store; one that this user may not read means that nothing is shown."""
+    def __init__(self, store_url: str | None = None, tree_id: str = "") -> None:
+        """Open the store to read from, if any; without one `show` shows nothing, `draw` does."""
         self._tree_id = tree_id
         self._width = 0
+        #: Whether there is a terminal to show it on.
+        self.is_shown = sys.stderr.isatty()
         self._reader: StoreReader | None = None
-        if sys.stderr.isatty():
+        if self.is_shown and store_url is not None:
             from inboxd.store.reader import StoreReader  # not needed where nothing is shown
 
             try:
@@ -58,12 +65,15 @@ class Progress:
         if tree is None:
             return
         counts = tree.counts
-        parts = {
-            "in progress": counts.in_progress,
-            "failed": counts.failed,
-            "skipped": counts.skipped,
-        }
-        text = ", ".join([f"{counts.ended} of {counts.total} ended", *counted(parts)])
+        self.draw({name: getattr(counts, name) for name in ("total", *_SHOWN, *_ENDED)})
+
+    def draw(self, counts: Mapping[str, int]) -> None:
+        """Draw the line anew from what is known otherwise: the counts of a tree by status."""
+        if not self.is_shown:
+            return
+        parts = {name.replace("_", " "): counts[name] for name in _SHOWN}
+        ended = sum(counts[name] for name in _ENDED)
+        text = ", ".join([f"{ended} of {counts['total']} ended", *counted(parts)])
         sys.stderr.write("\r" + text.ljust(self._width))
         sys.stderr.flush()
         self._width = len(text)

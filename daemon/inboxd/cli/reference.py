@@ -46,8 +46,9 @@ So `inboxd list` beside a `make run` shows what that one runs.
 
 ## Completion
 
-`eval "$(_INBOXD_COMPLETE=bash_source inboxd)"` in `~/.bashrc` completes verbs and options;
-`zsh_source` and `fish_source` do the same for these shells.
+`eval "$(inboxd completion bash)"` in `~/.bashrc` completes verbs, options and the names of trees;
+`inboxd completion zsh` and `fish` do the same for these shells. The scripts are also installed with
+inboxd, under `share/` of its environment, where a shell of that prefix finds them by itself.
 """
 
 _JSON_FORMS = """\
@@ -64,6 +65,12 @@ _JSON_FORMS = """\
 - `config check`: `{"valid", "files": [...], "problems": [...]}`.
 - `doctor`: `{"good", "checks": [{"level", "check", "message", "advice", "details"}, ...]}`; `level`
   is `ok`, `warn` or `fail`; `advice` and `details`, a traceback, may be null.
+- `cancel`, `retry`, `release`, `pause`, `resume` and `priority`: `{"format", "action", "tree_id",
+  "id"}`, and what was done. Of `cancel` `{"ended", "ending", "already"}`: tasks that are cancelled,
+  attempts that are being ended, whether that was asked for before. Of `retry` `{"again",
+  "left_over"}`, tasks. Of `release` `{"early"}`: it waits for something else still. Of `pause` and
+  `resume` `{"changed", "running"}`, of `priority` `{"tasks"}`.
+- `wait`: `{"format": 1, "trees": [...]}`, those that have ended, each as in `list --json`.
 - `version`: `{"inboxd": "...", "python": "...", "sqlite": "...", ...}`.
 - `schema`: the JSON Schema itself.
 - `plugins`, `executors`, `install` and `uninstall`: see [JSON output](json-output.md).

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from inboxd.errors import NotFound
 from inboxd.names import escaped
+from inboxd.store.engine import database_path
 from inboxd.store.reader import StoreReader
 
 if TYPE_CHECKING:
     from inboxd.cli.options import Where
+    from inboxd.control.client import ControlClient
+    from inboxd.instances import Instance
     from inboxd.store.views import TaskView, TreeView
 
-__all__ = ["find_task", "find_tree", "find_tree_or_task", "open_store"]
+__all__ = ["client_for", "find_task", "find_tree", "find_tree_or_task", "open_store"]
 
 
 def open_store(where: Where) -> StoreReader:
@@ -24,6 +28,24 @@ def open_store(where: Where) -> StoreReader:
         StoreError: it cannot be read.
     """
     return StoreReader(where.instance().settings.store.url)
+
+
+def client_for(instance: Instance) -> ControlClient | None:
+    """
+    Return a client of the daemon where this user may not read its store; else None.
+
+    Raises:
+        DaemonNotReachable: this user may not, and no daemon runs.
+    """
+    path = database_path(instance.settings.store.url)
+    try:
+        if not path.exists() or os.access(path, os.R_OK):
+            return None
+    except PermissionError:
+        pass
+    from inboxd.control.client import ControlClient  # seldom needed, and not quick to import
+
+    return ControlClient.of(instance)
 
 
 def find_tree(reader: StoreReader, reference: str) -> TreeView:

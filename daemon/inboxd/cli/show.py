@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inboxd.cli.completing import complete_tree_or_task
 from inboxd.cli.options import Verb, json_option, where_options
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ inboxd show nightly/fetch
 inboxd show 4b1c9e02 --json | jq '.tasks[] | select(.status == "failed")'
 """,
 )
-@click.argument("reference", metavar="TREE[/TASK]")
+@click.argument("reference", metavar="TREE[/TASK]", shell_complete=complete_tree_or_task)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -46,9 +47,21 @@ def command(where: Where, reference: str, limit: int, as_json: bool) -> None:
     its file, or a name that only one of its tasks has. Of a large tree those tasks come first that
     failed or are in progress. `--json` prints a tree as its result file has it.
     """
-    from inboxd.cli.references import find_tree_or_task, open_store  # not needed for --help
+    from inboxd.cli.references import (  # what follows is not needed for --help
+        client_for,
+        find_tree_or_task,
+    )
+    from inboxd.store.reader import StoreReader
 
-    with open_store(where) as reader:
+    instance = where.instance()
+    client = client_for(instance)
+    if client is not None:
+        from inboxd.cli.show_over_socket import show
+
+        with client:
+            show(client, reference, limit=limit, as_json=as_json)
+        return
+    with StoreReader(instance.settings.store.url) as reader:
         tree, task = find_tree_or_task(reader, reference)
         if task is not None:
             _show_task(reader, tree, task, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inboxd.cli.completing import complete_tree
 from inboxd.cli.options import Verb, json_option, where_options
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ inboxd tree @
 inboxd tree nightly --limit 0 | less
 """,
 )
-@click.argument("tree")
+@click.argument("tree", shell_complete=complete_tree)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -48,9 +49,18 @@ def command(where: Where, tree: str, limit: int, as_json: bool) -> None:
     TREE is an id, a part of one, a file name, a tree's name, or @ for the newest.
     Parents only arrange: what a task waits for stands beside it.
     """
-    from inboxd.cli.references import find_tree, open_store  # not needed for --help
+    from inboxd.cli.references import client_for, find_tree  # not needed for --help
+    from inboxd.store.reader import StoreReader
 
-    with open_store(where) as reader:
+    instance = where.instance()
+    client = client_for(instance)
+    if client is not None:
+        from inboxd.cli.show_over_socket import draw
+
+        with client:
+            draw(client, tree, limit=limit, as_json=as_json)
+        return
+    with StoreReader(instance.settings.store.url) as reader:
         found = find_tree(reader, tree)
         if as_json:
             _print_json(reader, found)

@@ -30,6 +30,14 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show a tree or one of its tasks."),
     "tree": ("tree", "Draw the tasks of a tree under their parents."),
     "logs": ("logs", "Print what an attempt of a task wrote."),
+    "explain": ("explain", "Say what a task waits for, and why."),
+    "wait": ("wait", "Wait until trees have ended."),
+    "cancel": ("cancel", "Cancel a tree or one of its tasks."),
+    "retry": ("retry", "Run again what failed or was cancelled."),
+    "release": ("release", "Let a task start that its file holds."),
+    "pause": ("pause", "Start nothing new, of a tree or at all."),
+    "resume": ("resume", "Start tasks again after a pause, of a tree or at all."),
+    "priority": ("priority", "Give what has not started another priority."),
     "plugins": ("plugins", "Show the plugins, what each brings, and what is wrong with one."),
     "executors": ("executors", "Show the executors that a task file can name, or all about one."),
     "install": ("install", "Install plugins beside inboxd, and say what changed."),
@@ -37,6 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "Print the JSON Schema of the task file."),
     "config": ("config", "Show the settings, or check them."),
     "doctor": ("doctor", "Look for what is wrong, and say what to do about it."),
+    "completion": ("completion", "Print what makes a shell complete verbs and options."),
     "version": ("version", "Print the versions of inboxd and of what it stands on."),
 }
 

@@ -15,6 +15,8 @@ class Kind(StrEnum):
     PATH = "path"
     #: The same, or `"none"`.
     OPTIONAL_PATH = "path or none"
+    #: The same, or `"auto"`, which stays this word.
+    AUTO_PATH = "path or auto"
     #: SQLAlchemy's form of a database; becomes `sqlite:///` and an absolute path.
     DATABASE = "database url"
     #: Seconds, or text with a unit; becomes a float of seconds.
@@ -130,6 +132,10 @@ KEYS = (
     ),
     Key(section="run", name="max_result_bytes", field="max_result_bytes", kind=Kind.SIZE, least=1),
     Key(section="run", name="environment", field="environment", kind=Kind.STRINGS),
+    Key(section="control", name="socket", field="socket", kind=Kind.AUTO_PATH),
+    Key(section="control", name="readers", field="readers", kind=Kind.STRINGS),
+    Key(section="control", name="submitters", field="submitters", kind=Kind.STRINGS),
+    Key(section="control", name="operators", field="operators", kind=Kind.STRINGS),
     Key(section="plugins", name="allow", field="allow", kind=Kind.STRINGS),
     Key(section="plugins", name="disable", field="disable", kind=Kind.STRINGS),
     Key(section="plugins", name="directory", field="directory", kind=Kind.OPTIONAL_PATH),
@@ -158,10 +164,10 @@ KEYS = (
 )
 
 #: Sections with fixed keys, in the order in which they are written.
-SECTIONS = ("inbox", "store", "run", "state", "plugins", "notify", "log")
+SECTIONS = ("inbox", "store", "run", "state", "control", "plugins", "notify", "log")
 
 #: Sections that this version does not know yet: an error that says so.
-LATER_SECTIONS = ("control", "retention")
+LATER_SECTIONS = ("retention",)
 
 _BY_NAME = {(key.section, key.name): key for key in KEYS}
 

@@ -14,6 +14,7 @@ from inboxd.config.layers import Layer, merged
 from inboxd.config.paths import absolute, default_config_file, default_state_directory
 from inboxd.config.programs import with_absolute_module_path, with_absolute_paths
 from inboxd.config.settings import (
+    ControlSettings,
     ExecutorSettings,
     InboxSettings,
     LogSettings,
@@ -145,6 +146,7 @@ def _settings_of(
         store=store,
         state=StateSettings(**values["state"]),
         run=RunSettings(**values["run"]),
+        control=ControlSettings(**values["control"]),
         plugins=PluginSettings(
             **values["plugins"], options=_plugin_tables(layer), sources=_plugin_sources(layer)
         ),

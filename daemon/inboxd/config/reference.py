@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from inboxd.config import settings as settings_module
 from inboxd.config.keys import LATER_SECTIONS, SECTIONS, Kind, keys_of
 from inboxd.config.settings import (
+    ControlSettings,
     InboxSettings,
     LogSettings,
     NotifySettings,
@@ -36,6 +37,7 @@ _CLASSES = {
     "store": StoreSettings,
     "run": RunSettings,
     "state": StateSettings,
+    "control": ControlSettings,
     "plugins": PluginSettings,
     "notify": NotifySettings,
     "log": LogSettings,
@@ -175,8 +177,8 @@ def render_markdown() -> str:
         "",
         _MARKDOWN_OPTIONS,
         "## Sections of later versions\n",
-        f"{', '.join(f'`[{name}]`' for name in LATER_SECTIONS)} are known, but not to this version:"
-        " it refuses them rather than ignore what they ask for.",
+        f"{', '.join(f'`[{name}]`' for name in LATER_SECTIONS)}: this version refuses what it does"
+        " not know yet rather than ignore what is asked for.",
     ]
     return "\n".join(lines) + "\n"
 

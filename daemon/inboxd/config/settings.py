@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "ControlSettings",
     "ExecutorSettings",
     "InboxSettings",
     "LogSettings",
@@ -99,6 +100,22 @@ class StateSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """`[control]`: the socket at which the daemon is asked and told."""
+
+    #: At most 100 bytes. `auto`: a name of its own in the runtime directory.
+    socket: Path | Literal["auto"] = "auto"
+    #: Who may look: users by name or number, groups as `@name` or `@number`. The daemon's own user
+    #: and root always may do everything.
+    readers: tuple[str, ...] = ()
+    #: Who may look. Trees are handed in through the inbox, by its own permissions, so that this
+    #: gives no more than `readers`.
+    submitters: tuple[str, ...] = ()
+    #: Who may look and cancel, retry, release, pause, resume and give priorities.
+    operators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSettings:
     """`[plugins]`: which installed plugins are loaded, by the names of their entry points."""
 
@@ -161,6 +178,7 @@ class Settings:
     store: StoreSettings
     state: StateSettings
     run: RunSettings = field(default_factory=RunSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
     log: LogSettings = field(default_factory=LogSettings)

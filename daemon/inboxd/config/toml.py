@@ -64,6 +64,8 @@ def toml_value(key: Key, value: object) -> object:
     """Return the value of a setting as TOML writes it."""
     if key.kind in {Kind.PATH, Kind.OPTIONAL_PATH}:
         return "none" if value is None else str(value)
+    if key.kind is Kind.AUTO_PATH:
+        return str(value)
     if key.kind in {Kind.DURATION, Kind.OPTIONAL_DURATION}:
         return "none" if value is None else duration_text(float(str(value)))
     if key.kind is Kind.SIZE:

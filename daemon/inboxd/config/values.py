@@ -37,6 +37,8 @@ def checked_value(key: Key, written: Written, environ: Mapping[str, str]) -> obj
             return _path(written, environ)
         case Kind.OPTIONAL_PATH:
             return None if written.value == "none" else _path(written, environ)
+        case Kind.AUTO_PATH:
+            return "auto" if written.value == "auto" else _path(written, environ)
         case Kind.DATABASE:
             return _database(written, environ)
         case Kind.DURATION:

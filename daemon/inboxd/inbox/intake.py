@@ -59,6 +59,8 @@ class IntakeHealth:
     #: Why events do not come, so that files are found later; None when they come.
     watch_problem: str | None
     is_alive: bool
+    #: Microseconds since 1970 of the last look through the inbox; None: there was none yet.
+    last_look_at: int | None = None
 
 
 class Intake:
@@ -145,6 +147,7 @@ class Intake:
         self._is_refused = False
         self._looked = threading.Condition()
         self._looks_wanted = 0
+        self._last_look_at: int | None = None
         self._looks_done = 0
         self._was_idle = False
 
@@ -222,6 +225,7 @@ class Intake:
             problem=self._problem,
             watch_problem=self._watcher.problem,
             is_alive=thread is not None and thread.is_alive(),
+            last_look_at=self._last_look_at,
         )
 
     def _run(self) -> None:
@@ -284,6 +288,8 @@ class Intake:
         self._rests = False
 
     def _announce(self, wanted: int, looked: Looked | None) -> None:
+        if looked is not None:
+            self._last_look_at = self._clock.now_micros()
         with self._looked:
             self._looks_done = wanted
             self._was_idle = looked is not None and looked.is_idle

@@ -135,7 +135,14 @@ def _reset(grip: Grip, number: int, tasks: Sequence[TaskToReset], edges: dict[in
             undecided=found.undecided,
             gravity=found.gravity,
         )
-        state = TaskState.PARKED if gravity is Gravity.HOLDS else TaskState.BLOCKED
+        flags = task.flags & _CLEARED
+        if task.state >= TaskState.COMPLETED:
+            # What has not started yet keeps its release.
+            flags &= ~TaskFlag.RELEASED
+        state = TaskState.BLOCKED
+        if gravity is Gravity.HOLDS:
+            is_held = flags & (TaskFlag.HOLD | TaskFlag.RELEASED) == TaskFlag.HOLD
+            state = TaskState.HELD if is_held else TaskState.PARKED
         error = None
         if gravity is not None and found.cause is not None and gravity is not Gravity.HOLDS:
             state = TaskState.SKIPPED
@@ -150,7 +157,7 @@ def _reset(grip: Grip, number: int, tasks: Sequence[TaskToReset], edges: dict[in
             ResetRow(
                 state=state.value,
                 due_at=task.due_at if is_later else 0,
-                flags=(task.flags & _CLEARED) | TaskFlag.BY_LEVEL,
+                flags=flags | TaskFlag.BY_LEVEL,
                 unmet=(1 if is_any else found.undecided) if is_blocked else 0,
                 undecided=found.undecided if is_any and is_blocked else 0,
                 gravity=found.gravity.value if keeps_gravity else 0,

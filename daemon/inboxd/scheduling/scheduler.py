@@ -26,9 +26,11 @@ from inboxd.scheduling.pausing import (
     set_tree_priority_to,
 )
 from inboxd.scheduling.recovery import recover
+from inboxd.scheduling.releasing import release_task
 from inboxd.scheduling.retrying import begin_retry_of_task, begin_retry_of_tree
 from inboxd.scheduling.task_store import TaskJobStore
 from inboxd.scheduling.turns import Turns, end_nothing
+from inboxd.task import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from inboxd.scheduling.grip import Grip, Sweep
     from inboxd.scheduling.mailbox import EndedAttempt
     from inboxd.scheduling.pausing import Paused, Prioritised
+    from inboxd.scheduling.releasing import Released
     from inboxd.scheduling.retrying import Retried
     from inboxd.scheduling.turn import TurnListener
 
@@ -115,6 +118,11 @@ class Scheduler:
         self._loop.add_jobstore(self._store, "default")
         self._loop.add_executor(executor, "default")
         self._turn_over = threading.Condition()
+        #: Of commands and threads: places that threads hold whose attempts are recorded as ended.
+        self.kept_places = 0
+        self._announced_commits = 0
+        #: Microseconds since 1970 of the last turn that was committed; None: there was none yet.
+        self.last_commit_at: int | None = None
         self._started = False
         self._stopped = False
 
@@ -196,6 +204,19 @@ class Scheduler:
         """Make a task that ended, and everything downstream, run again; else as `retry_tree`."""
         return self._ask(lambda grip: begin_retry_of_task(grip, task))
 
+    def release_task(self, task: int) -> Future[Released]:
+        """
+        Release a task that has `hold`, before it is otherwise ready or when it is held.
+
+        Args:
+            task: its internal number.
+
+        Returns:
+            Resolved after the commit. Its exception: NotFound; Conflict: it has no `hold`, was
+            released already, has ended, or its tree is being cancelled or retried; StoreClosed.
+        """
+        return self._ask(lambda grip: release_task(grip, task))
+
     def pause(self) -> Future[Paused]:
         """Start nothing new from the commit on, also after a restart; what runs goes on."""
         return self._ask(pause)
@@ -231,6 +252,9 @@ class Scheduler:
 
     def keep_places(self, kind: int, change: int) -> None:
         """Report places that attempts keep beyond their outcomes (see `Mailbox.keep_places`)."""
+        if kind == PlaceKind.PROCESS:
+            with self._turn_over:
+                self.kept_places += change
         self._mailbox.keep_places(kind, change)
 
     def wake(self) -> None:
@@ -291,6 +315,9 @@ class Scheduler:
         return self._turns.commit_count
 
     def _announce_turn(self) -> None:
+        if self._announced_commits != self._turns.commit_count:
+            self._announced_commits = self._turns.commit_count
+            self.last_commit_at = self._clock.now_micros()
         with self._turn_over:
             self._turn_over.notify_all()
 

@@ -247,6 +247,8 @@ def _unmet(spec: TaskSpec) -> int:
 def _first_state(spec: TaskSpec, *, strict: bool, accepted_at: int | None) -> int:
     if spec.edges:
         return int(TaskState.BLOCKED)
+    if spec.hold:
+        return int(TaskState.HELD)
     if accepted_at is None:
         return int(TaskState.PARKED)
     if (spec.not_before_micros or 0) > accepted_at:
@@ -273,6 +275,8 @@ def _flags(spec: TaskSpec, *, strict: bool, has_details: bool) -> int:
         flags |= TaskFlag.AT_MOST_ONCE
     if strict:
         flags |= TaskFlag.STRICT
+    if spec.hold:
+        flags |= TaskFlag.HOLD
     if spec.has_dependants:
         flags |= TaskFlag.HAS_DEPENDANTS
     if has_details:

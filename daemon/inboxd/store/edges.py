@@ -85,7 +85,9 @@ def count_down(
     now: int,
 ) -> None:
     """
-    Count down blocked tasks for edges that hold, and release those that may start.
+    Count down blocked tasks for edges that hold, and let those go that may start.
+
+    A task with `hold` that no person has released goes no further than to be held.
 
     Args:
         connection: in a transaction of the writer.
@@ -97,7 +99,8 @@ def count_down(
         "UPDATE tasks SET unmet = max(unmet - ?1, 0), undecided = max(undecided - ?1, 0),"
         " due_at = CASE WHEN due_at > ?2 THEN due_at WHEN flags & 264 THEN 0 ELSE ?2 END,"
         " acceptance = ?3,"
-        " state = CASE WHEN unmet > ?1 THEN 0 WHEN flags & 264 = 256 THEN 1 WHEN due_at > ?4 THEN 3"
+        " state = CASE WHEN unmet > ?1 THEN 0 WHEN flags & 3072 = 1024 THEN 5"
+        " WHEN flags & 264 = 256 THEN 1 WHEN due_at > ?4 THEN 3"
         " WHEN flags & 8 THEN 1 ELSE 2 END"
         " WHERE id = ?5 AND state = 0",
         [

@@ -161,6 +161,8 @@ _JOIN_ANY = TaskFlag.JOIN_ANY
 _ALLOW_FAILURE = TaskFlag.ALLOW_FAILURE
 _AT_MOST_ONCE = TaskFlag.AT_MOST_ONCE
 _STRICT = TaskFlag.STRICT
+_HOLD = TaskFlag.HOLD
+_RELEASED = TaskFlag.RELEASED
 _HAS_DEPENDANTS = TaskFlag.HAS_DEPENDANTS
 _decode_error = msgspec.json.Decoder(TaskError).decode
 _decode_retry = msgspec.json.Decoder(RetryPolicy).decode
@@ -313,6 +315,8 @@ def view_of_row(row: Sequence[Any], first_task: int) -> TaskView:
         join_any=flags & _JOIN_ANY != 0,
         allow_failure=flags & _ALLOW_FAILURE != 0,
         at_most_once=flags & _AT_MOST_ONCE != 0,
+        hold=flags & _HOLD != 0,
+        is_released=flags & _RELEASED != 0,
         strict=flags & _STRICT != 0,
         has_dependants=flags & _HAS_DEPENDANTS != 0,
         unmet=unmet,

@@ -242,6 +242,9 @@ class StoreReader:
             marks = steering.tree_marks(connection, tasks[0].tree)
             is_all_paused = steering.is_paused(connection)
             cancelling = steering.cancelled_in_progress(connection)
+            tree_id = None
+            if any(task.state is TaskState.HELD for task in tasks):
+                tree_id = steering.tree_public_id(connection, tasks[0].tree)
             for task in tasks:
                 undecided = (
                     read_tasks.edges_to(
@@ -257,6 +260,7 @@ class StoreReader:
                     marks=marks,
                     is_cancelling=task.number in cancelling,
                     is_all_paused=is_all_paused,
+                    tree_id=tree_id,
                 )
         return reasons
 

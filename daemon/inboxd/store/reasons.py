@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inboxd.clock import rfc3339_micros
+from inboxd.ids import short_id
 from inboxd.names import escaped
 from inboxd.store.tables import TaskState, TreeMark
 from inboxd.task import EdgeOn, TaskErrorCode
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from inboxd.store.views import EdgeView, TaskView
     from inboxd.task import TaskError
 
-__all__ = ["NAMED_EDGES", "duration_text", "task_reason"]
+__all__ = ["NAMED_EDGES", "after_edges", "duration_text", "task_reason"]
 
 #: So many dependencies are named; the others are counted.
 NAMED_EDGES = 3
@@ -35,6 +36,7 @@ def task_reason(
     marks: int = 0,
     is_cancelling: bool = False,
     is_all_paused: bool = False,
+    tree_id: str | None = None,
 ) -> str | None:
     """
     Return why the task is pending, failed, was cancelled or skipped; None where nothing is to say.
@@ -48,6 +50,7 @@ def task_reason(
         marks: its tree's (`TreeMark`).
         is_cancelling: a person cancelled it while it was in progress.
         is_all_paused: a person paused everything.
+        tree_id: for a held task, the public id of its tree.
 
     Returns:
         One line, safe to show.
@@ -56,7 +59,9 @@ def task_reason(
         return _held_back(marks)
     match task.state:
         case TaskState.BLOCKED:
-            return _waits_for(task, undecided)
+            return f"{_waits_for(task, undecided)}{after_edges(task)}"
+        case TaskState.HELD:
+            return _held(task, tree_id, now)
         case TaskState.PARKED | TaskState.READY | TaskState.WAITING:
             if is_all_paused:
                 return "everything is paused"
@@ -117,6 +122,19 @@ def _waits_for(task: TaskView, undecided: Sequence[EdgeView]) -> str:
     words = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
     one_of = "one of " if task.join_any and len(named) > 1 else ""
     return f"waits for {one_of}{words}"
+
+
+def after_edges(task: TaskView) -> str:
+    """Return what is to be said of a blocked task's `hold`, for the end of a sentence."""
+    if not task.hold:
+        return ""
+    return "; released already" if task.is_released else "; then held until a person releases it"
+
+
+def _held(task: TaskView, tree_id: str | None, now: int) -> str:
+    tree = "TREE" if tree_id is None else short_id(tree_id)
+    later = f", and {_due(task, now)}" if task.due_at > now else ""
+    return f"held until `inboxd release {tree}/{escaped(task.id)}`{later}"
 
 
 def _due(task: TaskView, now: int) -> str:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from inboxd.store.reader import StoreReader
     from inboxd.store.views import TreeView
 
-__all__ = ["small_result_documents", "tree_header", "write_result_document"]
+__all__ = [
+    "result_document_pieces",
+    "small_result_documents",
+    "tree_header",
+    "write_result_document",
+]
 
 _ROWS = (
     select(
@@ -80,13 +85,24 @@ def write_result_document(
     Raises:
         StoreError: the store cannot be read; what was written is no whole document.
     """
+    for piece in result_document_pieces(reader, tree):
+        write(piece)
+
+
+def result_document_pieces(reader: StoreReader, tree: TreeView) -> Iterator[bytes]:
+    """
+    Give the document of `write_result_document` in pieces; between two no transaction is open.
+
+    Raises:
+        StoreError: as there.
+    """
     header = _encode(tree_header(tree))
-    write(header[:-1] + b',"tasks":[')
+    yield header[:-1] + b',"tasks":['
     separator = b"\n"
     for page in _pages(reader, tree):
-        write(separator + b",\n".join(page))
+        yield separator + b",\n".join(page)
         separator = b",\n"
-    write(b"\n]}\n")
+    yield b"\n]}\n"
 
 
 def small_result_documents(reader: StoreReader, trees: Iterable[TreeView]) -> dict[int, bytes]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "migrate", "schema_version"]
 
 #: The newest step in `migrations/versions`.
-HEAD = "0004"
+HEAD = "0005"
 
 
 def schema_version(connection: Connection) -> str | None:

@@ -29,6 +29,7 @@ __all__ = [
     "is_paused",
     "left_over_trees",
     "mark_left_over",
+    "mark_released",
     "open_tasks",
     "prioritise_tasks",
     "reopen_tree",
@@ -40,6 +41,7 @@ __all__ = [
     "set_tree_priority",
     "tree_ended_at",
     "tree_marks",
+    "tree_public_id",
 ]
 
 
@@ -76,6 +78,12 @@ def tree_marks(connection: Connection, tree: int) -> int:
     """Return the marks (`TreeMark`) of a tree; 0: none, or no such tree."""
     row = fetch_one(connection, "SELECT marks FROM trees WHERE id = ?", (tree,))
     return 0 if row is None else row[0]
+
+
+def tree_public_id(connection: Connection, tree: int) -> str | None:
+    """Return the public id of a tree; None: there is no such tree."""
+    row = fetch_one(connection, "SELECT public_id FROM trees WHERE id = ?", (tree,))
+    return None if row is None else row[0]
 
 
 def set_marks(connection: Connection, tree: int, marks: int) -> None:
@@ -157,6 +165,31 @@ def request_cancel(connection: Connection, task: int) -> None:
         f"UPDATE tasks SET flags = flags | {TaskFlag.CANCEL_REQUESTED}"  # noqa: S608 - constants
         f" WHERE id = ? AND state = {TaskState.IN_PROGRESS.value}",
         (task,),
+    )
+
+
+def mark_released(
+    connection: Connection, task: int, *, accepted_at: int, acceptance: int, now: int
+) -> None:
+    """
+    Release a task that is pending; one that is held may start from its due time on.
+
+    Args:
+        connection: in a transaction of the writer.
+        task: its number; it has `hold`.
+        accepted_at, acceptance: its tree's.
+        now: microseconds since 1970, UTC: a task due later waits.
+    """
+    execute(
+        connection,
+        f"UPDATE tasks SET flags = flags | {TaskFlag.RELEASED},"  # noqa: S608 - constants
+        # A held one goes where its last edge would have sent it: see `edges.count_down`.
+        " due_at = CASE WHEN state <> 5 OR due_at > ?1 THEN due_at WHEN flags & 264 THEN 0"
+        " ELSE ?1 END, acceptance = CASE WHEN state = 5 THEN ?2 ELSE acceptance END,"
+        " state = CASE WHEN state <> 5 THEN state WHEN flags & 264 = 256 THEN 1"
+        " WHEN due_at > ?3 THEN 3 WHEN flags & 8 THEN 1 ELSE 2 END"
+        f" WHERE id = ?4 AND state < {TaskState.IN_PROGRESS.value}",
+        (accepted_at, acceptance, now, task),
     )
 
 

@@ -64,6 +64,8 @@ class TaskState(IntEnum):
     WAITING = 3
     #: May start, but nobody offers its executor.
     WITHOUT_EXECUTOR = 4
+    #: May start once a person releases it, from `due_at` on.
+    HELD = 5
     IN_PROGRESS = 10
     COMPLETED = 20
     FAILED = 21
@@ -77,6 +79,7 @@ STATUS_OF_STATE: dict[int, TaskStatus] = {
     TaskState.READY: TaskStatus.PENDING,
     TaskState.WAITING: TaskStatus.PENDING,
     TaskState.WITHOUT_EXECUTOR: TaskStatus.PENDING,
+    TaskState.HELD: TaskStatus.PENDING,
     TaskState.IN_PROGRESS: TaskStatus.IN_PROGRESS,
     TaskState.COMPLETED: TaskStatus.COMPLETED,
     TaskState.FAILED: TaskStatus.FAILED,
@@ -107,6 +110,11 @@ class TaskFlag:
     BY_LEVEL: Final = 256
     #: A person's retry makes it run again: it is still to be set back.
     TO_RESET: Final = 512
+    #: Its file says `hold`: once otherwise ready it waits for a person's release. Statements ask
+    #: for a hold that is not released by `flags & 3072 = 1024`.
+    HOLD: Final = 1024
+    #: A person released it, maybe before it was otherwise ready; a retry of it asks again.
+    RELEASED: Final = 2048
 
 
 class TreeMark:

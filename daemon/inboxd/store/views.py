@@ -88,6 +88,10 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     join_any: bool
     allow_failure: bool
     at_most_once: bool
+    #: Once otherwise ready it waits for a person's release.
+    hold: bool
+    #: A person released it.
+    is_released: bool
     strict: bool
     has_dependants: bool
     #: Edges that must still hold before it may start; with `join: any` at most 1.

@@ -46,12 +46,19 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def arrays(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Draw an array whose tasks are `noop`s, refer to each other as they may, in any order."""
+def arrays(draw: st.DrawFn, *, runs: bool = False) -> list[dict[str, Any]]:
+    """
+    Draw an array whose tasks are `noop`s, refer to each other as they may, in any order.
+
+    Args:
+        draw: Hypothesis's.
+        runs: its tree ends by itself: no task waits for a person.
+    """
+    fields = _FIELDS if runs else {**_FIELDS, "hold": st.booleans()}
     count = draw(st.integers(1, 7))
     tasks: list[dict[str, Any]] = []
     for number in range(count):
-        task = draw(st.fixed_dictionaries({}, optional=_FIELDS))
+        task = draw(st.fixed_dictionaries({}, optional=fields))
         task["executor"] = "noop"
         has_name = draw(st.booleans())
         if has_name:

@@ -51,6 +51,7 @@ ALL_FIELDS: dict[str, Any] = {
     "retry": {"limit": 2, "delay": "500ms"},
     "timeout": "2m",
     "not_before": "2026-11-24T10:00:00+01:00",
+    "hold": True,
     "delivery": "at_most_once",
     "description": "counts",
     "metadata": {"m": [1]},
@@ -97,6 +98,7 @@ def test_a_draft_shows_every_field(tasks: TaskRepository) -> None:
     assert task.retry == RetryPolicy(limit=2, delay_seconds=0.5)
     assert task.timeout == 120.0
     assert task.not_before == datetime(2026, 11, 24, 9, tzinfo=UTC)
+    assert task.hold is True
     assert task.delivery is Delivery.AT_MOST_ONCE
     assert (task.description, task.metadata) == ("counts", {"m": [1]})
     assert task.extra == {"x-owner": "me"}
@@ -110,6 +112,7 @@ def test_a_draft_has_the_defaults_of_a_task_file(tasks: TaskRepository) -> None:
 
     assert (task.executor, task.priority, task.join) == ("plain", 2, Join.ALL)
     assert (task.retry, task.timeout, task.not_before) == (RetryPolicy(), None, None)
+    assert task.hold is False
     assert (task.delivery, task.dependencies) == (Delivery.AT_LEAST_ONCE, [])
     assert (task.inputs, task.params, task.schemas) == ({}, {}, {})
     assert (task.metadata, task.extra, task.user_id) == ({}, {}, None)

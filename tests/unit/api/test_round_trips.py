@@ -71,7 +71,7 @@ def test_loose_drafts_are_written_as_those_of_an_array(
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
-@given(arrays(), st.booleans())
+@given(arrays(runs=True), st.booleans())
 def test_a_tree_that_ran_is_written_as_its_drafts_were(
     shared: Session, array: list[dict[str, Any]], strict: bool
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_kept_store_that_is_opened_anew_has_the_same_arrays(tmp_path: Path) ->
     with create_session(url) as session:
 
         @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
-        @given(arrays())
+        @given(arrays(runs=True))
         def fill(array: list[dict[str, Any]]) -> None:
             trees = make(session, array)
             before = trees.to_array()
@@ -166,10 +166,17 @@ def test_fields_have_one_form(shared: Session) -> None:
                 "retry": {"limit": 2, "delay": "1s", "max_delay": "5m"},
                 "timeout": "1m",
                 "not_before": "2026-11-24T11:00:00+01:00",
+                "hold": True,
                 "user_id": None,
                 "metadata": {},
             },
-            {"id": "b", "executor": "b", "retry": {"limit": 1, "delay": 600}, "join": "all"},
+            {
+                "id": "b",
+                "executor": "b",
+                "retry": {"limit": 1, "delay": 600},
+                "join": "all",
+                "hold": False,
+            },
         ],
     ).to_array()
 
@@ -180,6 +187,7 @@ def test_fields_have_one_form(shared: Session) -> None:
             "retry": 2,
             "timeout": 60,
             "not_before": "2026-11-24T10:00:00.000000Z",
+            "hold": True,
         },
         {"id": "b", "retry": {"limit": 1, "delay": 600}},
     ]

@@ -62,7 +62,7 @@ def test_an_array_without_a_task_is_refused() -> None:
         ("defaults", {"name": "a"}, "unknown_field", "/defaults/name"),
         ("defaults", {"parent_id": "a"}, "unknown_field", "/defaults/parent_id"),
         ("defaults", {"dependencies": []}, "unknown_field", "/defaults/dependencies"),
-        ("defaults", {"hold": True}, "unknown_field", "/defaults/hold"),
+        ("defaults", {"hold": 1}, "wrong_type", "/defaults/hold"),
         ("defaults", {"priority": -1}, "out_of_range", "/defaults/priority"),
         ("defaults", {"retry": {"limit": "x"}}, "wrong_type", "/defaults/retry/limit"),
         ("defaults", {"timeout": "x"}, "invalid_value", "/defaults/timeout"),
@@ -114,6 +114,7 @@ def test_a_task_s_own_value_wins_over_a_default() -> None:
         "retry": 3,
         "timeout": "1m",
         "not_before": "1970-01-01T00:00:01Z",
+        "hold": True,
         "delivery": "at_most_once",
         "description": "default",
         "metadata": {"d": 1},
@@ -128,6 +129,7 @@ def test_a_task_s_own_value_wins_over_a_default() -> None:
         "retry": 0,
         "timeout": None,
         "not_before": "1970-01-01T00:00:02Z",
+        "hold": False,
         "delivery": "at_least_once",
         "description": "own",
         "metadata": {"o": 1},
@@ -146,6 +148,7 @@ def test_a_task_s_own_value_wins_over_a_default() -> None:
     assert (with_default.retry, with_own.retry) == (RetryPolicy(limit=3), None)
     assert (with_default.timeout_seconds, with_own.timeout_seconds) == (60, None)
     assert (with_default.not_before_micros, with_own.not_before_micros) == (1_000_000, 2_000_000)
+    assert (with_default.hold, with_own.hold) == (True, False)
     assert (with_default.delivery, with_own.delivery) == (
         Delivery.AT_MOST_ONCE,
         Delivery.AT_LEAST_ONCE,

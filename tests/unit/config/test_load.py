@@ -377,7 +377,7 @@ def test_all_problems_of_all_sources_are_reported_at_once(home: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("section", ["control", "retention"])
+@pytest.mark.parametrize("section", ["retention"])
 def test_a_section_of_a_later_version_is_an_error_that_says_so(home: Path, section: str) -> None:
     actual = problems_of(home, f"[{section}]\n", environ={f"INBOXD_{section.upper()}__X": "1"})
 

@@ -365,7 +365,7 @@ def test_the_entry_is_json_that_other_programs_can_read(
         document = json.loads(path.read_text())
 
     keys = ["format", "state", "inbox", "store_url", "config", "pid", "started_at", "version"]
-    assert [*keys, "environment"] == list(document)
+    assert [*keys, "environment", "socket"] == list(document)
 
 
 def test_a_broken_configuration_is_said(environ: dict[str, str], tmp_path: Path) -> None:
@@ -406,3 +406,17 @@ def test_what_a_daemon_of_another_state_left_is_removed_when_it_is_old_and_nobod
         register(settings, version="1", environ=environ)
 
         assert other.exists() != is_removed
+
+
+def test_a_command_learns_where_the_control_socket_is(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    settings = load_settings(
+        overrides={"state.path": f"{tmp_path}/s"}, environ=environ, cwd=tmp_path
+    )
+    with StateLock.acquire(settings.state.path):
+        register(settings, version="1", socket=tmp_path / "x.sock", environ=environ)
+        by_itself = find(environ, tmp_path)
+        by_name = find(environ, tmp_path, state=tmp_path / "s")
+
+    assert [tmp_path / "x.sock"] * 2 == [by_itself.socket, by_name.socket]

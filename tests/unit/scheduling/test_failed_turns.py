@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from inboxd.scheduling.cancelling import Cancelled, cancel_task, cancel_tree
 from inboxd.scheduling.mailbox import StoreClosed
+from inboxd.scheduling.releasing import Released, release_task
 from inboxd.scheduling.retrying import Retried, begin_retry_of_task, begin_retry_of_tree
 from inboxd.store.driver import sqlite_module
 from inboxd.task import Failed, TaskError, TaskErrorCode
@@ -160,7 +161,9 @@ def test_who_writes_to_a_closed_store_is_told(make_bed: Callable[..., Bed]) -> N
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["not done", "done all the same"])
-@pytest.mark.parametrize("asked", ["cancel", "retry", "retry task", "cancel task"])
+@pytest.mark.parametrize(
+    "asked", ["cancel", "retry", "retry task", "cancel task", "release", "early release"]
+)
 @pytest.mark.parametrize("small_tree", [0, 100])
 def test_a_person_is_answered_once_and_right_whatever_the_commit_says(
     make_bed: Callable[..., Bed],
@@ -170,8 +173,11 @@ def test_a_person_is_answered_once_and_right_whatever_the_commit_says(
     small_tree: int,
 ) -> None:
     bed = make_bed(small_tree=small_tree)
-    tree = bed.accept([make_spec(0), make_spec(1, on_success=[0])])
+    hold = asked.endswith("release")
+    tree = bed.accept([make_spec(0), make_spec(1, on_success=[0], hold=hold)])
     number = bed.number(tree, 1)
+    if asked == "release":
+        bed.run_to_end()
     if asked.startswith("retry"):
         bed.run_to_end(lambda _: FAILED)
         bed.listener.forget(tree)
@@ -180,6 +186,8 @@ def test_a_person_is_answered_once_and_right_whatever_the_commit_says(
         future: Future[object] = bed.turns.steering.ask(lambda grip: cancel_tree(grip, tree))
     elif asked == "cancel task":
         future = bed.turns.steering.ask(lambda grip: cancel_task(grip, number))
+    elif hold:
+        future = bed.turns.steering.ask(lambda grip: release_task(grip, number))
     elif asked == "retry":
         future = bed.turns.steering.ask(lambda grip: begin_retry_of_tree(grip, tree))
     else:
@@ -200,6 +208,9 @@ def test_a_person_is_answered_once_and_right_whatever_the_commit_says(
         case "cancel task":
             assert answer == Cancelled(ended=1, ending=0)
             assert list(bed.statuses(tree).values()) == ["completed", "cancelled"]
+        case "release" | "early release":
+            assert answer == Released(early=asked == "early release")
+            assert bed.listener.trees == {tree: "completed"}
         case "retry":
             assert answer == Retried(again=2)
             assert bed.listener.trees == {tree: "completed"}

@@ -3,6 +3,7 @@ Whatever persons ask for, in whatever order, with crashes: the store agrees with
 
 The laws: a tree's counts are those of its tasks; what a task's edges have come to is what
 `readiness` says of them from scratch; and when nobody holds anything back, every tree ends.
+What has `hold` starts only when it was released.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from inboxd.scheduling.pausing import (
     set_task_priority,
     set_tree_priority_to,
 )
+from inboxd.scheduling.releasing import release_task
 from inboxd.store.acceptance import EDGE_ONS
 from inboxd.store.tables import TaskFlag, TaskState
 from inboxd.task import Completed, Failed, Join, RetryPolicy, TaskError, TaskErrorCode
@@ -44,7 +46,7 @@ OPEN = {state.value for state in TaskState if state < TaskState.COMPLETED}
 STEPS = [
     "turn", "turn", "end", "end", "fail", "fail", "cancel", "cancel task", "retry", "retry",
     "retry task", "retry task", "pause", "resume", "pause tree", "resume tree", "priority",
-    "task priority", "crash", "leave over",
+    "task priority", "crash", "leave over", "release", "release",
 ]  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def drawn_specs(draw: st.DrawFn) -> list[dict[str, object]]:
             "priority": draw(st.integers(0, 2)),
             "allow_failure": draw(st.integers(0, 4)) == 0,
             "retry": draw(st.sampled_from([None, RetryPolicy(limit=1)])),
+            "hold": draw(st.integers(0, 3)) == 0,
         }
         if i:
             names = draw(
@@ -117,6 +120,12 @@ def check(bed: Bed) -> None:
             assert (tree[7], tree[8]) == (status, 0)
         assert all((task[10] is None) is (task[2] in OPEN) for task in mine)
         assert not any(task[3] & TaskFlag.TO_RESET for task in mine)
+        started = {TaskState.IN_PROGRESS, TaskState.COMPLETED, TaskState.FAILED}
+        assert all(
+            task[3] & TaskFlag.RELEASED
+            for task in mine
+            if task[2] in started and task[3] & TaskFlag.HOLD
+        ), "what is held does not start"
         if tree[0] not in cascading and not tree[8] & 4:
             for task in mine:
                 check_edges(task, [(by_id[one], on) for one, on in into[task[0]]])
@@ -159,6 +168,9 @@ def check_edges(task: tuple[object, ...], edges: list[tuple[tuple[object, ...], 
             assert (undecided, gravity) == (left, max(gravities, default=Gravity.HOLDS))
     else:
         assert expected is Gravity.HOLDS
+        if state < TaskState.IN_PROGRESS:
+            is_held = flags & (TaskFlag.HOLD | TaskFlag.RELEASED) == TaskFlag.HOLD
+            assert (state == TaskState.HELD) is is_held
 
 
 def steer(bed: Bed, data: st.DataObject, step: str, trees: list[int]) -> None:
@@ -202,6 +214,8 @@ def steer(bed: Bed, data: st.DataObject, step: str, trees: list[int]) -> None:
             bed.ask(lambda grip: set_tree_priority_to(grip, tree, priority))
         case "task priority":
             bed.ask(lambda grip: set_task_priority(grip, number, priority))
+        case "release":
+            bed.ask(lambda grip: release_task(grip, number))
         case "crash" | "leave over":
             bed.crash(run_left_over=step == "crash")
             bed.turn()
@@ -266,6 +280,15 @@ def follow(bed: Bed, make_spec: Callable[..., TaskSpec], data: st.DataObject) ->
             bed.turn()
     bed.run_to_end()
     check(bed)
+    held = (
+        f"SELECT min(id) FROM tasks WHERE state < 20 AND flags & {TaskFlag.HOLD}"  # noqa: S608 - constants
+        f" AND NOT flags & {TaskFlag.RELEASED}"
+    )
+    while (number := bed.value(held)) is not None:
+        assert isinstance(number, int)
+        bed.ask(partial(release_task, number=number))
+        bed.run_to_end()
+        check(bed)
 
     assert set(bed.listener.trees) == set(trees)
     assert bed.value("SELECT count(*) FROM sweeps") == 0

@@ -19,7 +19,8 @@ from .build_store import NOON
 TASK = TaskView(
     number=1, tree=1, position=0, id="a", name="a", parent=None, status=TaskStatus.PENDING,
     state=TaskState.READY, executor="noop", priority=2, due_at=NOON, join_any=False,
-    allow_failure=False, at_most_once=False, strict=False, has_dependants=False, unmet=0,
+    allow_failure=False, at_most_once=False, hold=False, is_released=False,
+    strict=False, has_dependants=False, unmet=0,
     retry=None, timeout_seconds=None, attempts=0, failures=0, interruptions=0, start_seq=None,
     started_at=None, ended_at=None, error=None,
 )  # fmt: skip
@@ -94,6 +95,12 @@ def test_what_a_person_holds_back_says_so(
             task(TaskState.PARKED, due_at=NOON + 9 * 86_400_000_000),
             "not before 2026-12-03T12:00:00.000000Z",
         ),
+        (task(TaskState.HELD, hold=True), "held until `inboxd release TREE/a`"),
+        (
+            task(TaskState.HELD, hold=True, due_at=NOON + 41_000_000),
+            "held until `inboxd release TREE/a`, and not before 2026-11-24T12:00:41.000000Z,"
+            " in 41 s",
+        ),
         (
             task(
                 TaskState.WAITING,
@@ -148,6 +155,16 @@ def test_each_state_has_its_sentence(view: TaskView, expected: str | None) -> No
             {"unmet": 1, "join_any": True},
             [edge("b", IN_PROGRESS, EdgeOn.FAILURE), edge("c", PENDING)],
             "waits for one of b (in progress) to fail and c (pending)",
+        ),
+        (
+            {"unmet": 1, "hold": True},
+            [edge("b", PENDING)],
+            "waits for b (pending); then held until a person releases it",
+        ),
+        (
+            {"unmet": 1, "hold": True, "is_released": True},
+            [edge("b", PENDING)],
+            "waits for b (pending); released already",
         ),
         (
             {"unmet": 1_003},

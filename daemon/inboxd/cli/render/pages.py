@@ -168,6 +168,8 @@ def _rules(task: TaskView) -> str:
         rules.append("allow_failure")
     if task.at_most_once:
         rules.append("at_most_once")
+    if task.hold:
+        rules.append("hold, released" if task.is_released else "hold")
     if task.retry is not None and task.retry.limit:
         rules.append(f"{task.retry.limit} retries")
     if task.timeout_seconds is not None:
