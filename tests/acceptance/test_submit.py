@@ -164,7 +164,15 @@ def test_who_waits_survives_the_death_of_the_daemon_and_its_restart(
 
 
 def test_a_terminal_shows_how_far_the_tree_is(environ: dict[str, str]) -> None:
-    tasks = [{"id": "a", "executor": "noop"}, {**_LONG[0], "id": "b"}]
+    # Events are heard from when somebody listens on, so it is said again and again.
+    line = """'{"progress": 0.4, "message": "part %d"}\\n'"""
+    script = (
+        f'while :; do n=$((n + 1)); printf {line} $n >>"$INBOXD_PROGRESS_FILE"; sleep 0.1; done'
+    )
+    tasks = [
+        {"id": "a", "executor": "noop"},
+        {"id": "b", "executor": "command", "inputs": {"script": script}},
+    ]
     ours, theirs = pty.openpty()
     with (
         daemon(environ),
@@ -180,7 +188,11 @@ def test_a_terminal_shows_how_far_the_tree_is(environ: dict[str, str]) -> None:
         waiting.stdin.write(json.dumps(tasks).encode())
         waiting.stdin.close()
         seen = b""
-        while b"1 of 2 ended, 1 in progress" not in seen:
+        limit = time.monotonic() + _LIMIT_SECONDS
+        while b"1 of 2 ended, 1 in progress; b 40 %: part " not in seen:
+            if time.monotonic() > limit:
+                waiting.kill()
+                pytest.fail(f"not shown: {seen!r}")
             ready, _, _ = select.select([ours], [], [], _LIMIT_SECONDS)
             assert ready, seen
             seen += os.read(ours, 1024)
@@ -190,6 +202,19 @@ def test_a_terminal_shows_how_far_the_tree_is(environ: dict[str, str]) -> None:
     os.close(theirs)
 
     assert code == 130
+
+
+def test_a_wait_that_times_out_ends_with_124_and_leaves_the_tree_running(
+    environ: dict[str, str],
+) -> None:
+    alone = inboxd(environ, "submit", "--timeout", "1s", "-", data=_LONG)
+    with daemon(environ):
+        code, out, err = inboxd(environ, "submit", "--wait", "--timeout", "0.1", "-", data=_LONG)
+        shown = json.loads(inboxd(environ, "show", out.strip(), "--json")[1])
+
+    assert (alone[0], code) == (2, 124)
+    assert err == f"timed out: the tree goes on; wait on with: inboxd wait {out.strip()[-8:]}\n"
+    assert shown["status"] in {"pending", "in_progress"}
 
 
 def test_an_interrupted_wait_leaves_the_tree_running(environ: dict[str, str]) -> None:

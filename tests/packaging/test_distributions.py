@@ -123,6 +123,17 @@ def test_the_wheel_ships_the_settings_and_the_schema(built: Distributions) -> No
     assert names == {"inboxd.toml", "task-array.schema.json"}
 
 
+def test_the_wheel_ships_completion_where_each_shell_looks(built: Distributions) -> None:
+    shared = f"inboxd-{VERSION}.data/data/share/"
+    names = {name.removeprefix(shared) for name in built.wheel_names() if name.startswith(shared)}
+
+    assert {
+        "bash-completion/completions/inboxd",
+        "zsh/site-functions/_inboxd",
+        "fish/vendor_completions.d/inboxd.fish",
+    } <= names
+
+
 def test_the_wheel_names_its_entry_points(built: Distributions) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         text = archive.read(f"inboxd-{VERSION}.dist-info/entry_points.txt").decode()

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Receipt", "ResultHead", "failures_of", "wait_for_receipt", "wait_for_result"]
+__all__ = [
+    "Receipt",
+    "ResultHead",
+    "TimedOut",
+    "failures_of",
+    "wait_for_receipt",
+    "wait_for_result",
+]
 
 _PAUSE_SECONDS = 0.02
 #: A daemon that is restarted comes back within this; one that was stopped does not.
@@ -60,6 +67,10 @@ class _Tasks(msgspec.Struct, frozen=True):
     tasks: list[_Task]
 
 
+class TimedOut(Exception):
+    """The time that the person gave is over."""
+
+
 def failures_of(result: bytes, *, most: int) -> list[tuple[str, str]]:
     """Return the first tasks that failed, as (id, why), from a result document; not yet escaped."""
     failed = (
@@ -95,7 +106,12 @@ def wait_for_receipt(inbox: Path, file_name: bytes, *, is_running: Callable[[], 
 
 
 def wait_for_result(
-    inbox: Path, file_name: bytes, *, is_running: Callable[[], bool], tick: Callable[[], None]
+    inbox: Path,
+    file_name: bytes,
+    *,
+    is_running: Callable[[], bool],
+    tick: Callable[[], None],
+    timeout_seconds: float | None = None,
 ) -> bytes:
     """
     Return the result of the tree that a file became, as soon as it ended.
@@ -105,8 +121,10 @@ def wait_for_result(
         file_name: unique in it.
         is_running: whether there is a daemon that can answer.
         tick: called some times a second.
+        timeout_seconds: no longer than this; None: for ever.
 
     Raises:
+        TimedOut: the tree had not ended by then.
         DaemonNotReachable: the daemon ended and did not come back.
     """
     name = os.fsdecode(plain_answer_name(file_name) + RESULT_SUFFIX)
@@ -114,6 +132,7 @@ def wait_for_result(
         [inbox / "results" / name],
         is_running=is_running,
         tick=tick,
+        timeout_seconds=timeout_seconds,
         otherwise="the daemon ended before the tree did; it goes on when a daemon starts again",
     )
 
@@ -135,8 +154,9 @@ def _wait_for(
     is_running: Callable[[], bool],
     otherwise: str,
     tick: Callable[[], None] = lambda: None,
+    timeout_seconds: float | None = None,
 ) -> bytes:
-    last_tick = last_seen = time.monotonic()
+    last_tick = last_seen = begun = time.monotonic()
     while True:
         # The daemon is looked for before the answer is: one that answers and ends is no failure.
         now = time.monotonic()
@@ -152,4 +172,6 @@ def _wait_for(
                 continue
         if now - last_seen > _PATIENCE_SECONDS:
             raise DaemonNotReachable(otherwise)
+        if timeout_seconds is not None and now - begun >= timeout_seconds:
+            raise TimedOut
         time.sleep(_PAUSE_SECONDS)

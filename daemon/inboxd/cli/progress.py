@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "counted"]
 
+
+#: Of a terminal that does not say how wide it is.
+_USUAL_COLUMNS = 80
 
 _ENDED = ("completed", "failed", "cancelled", "skipped")
 _SHOWN = ("in_progress", "failed", "skipped")
@@ -54,8 +58,8 @@ class Progress:
             self._reader.close()
             self._reader = None
 
-    def show(self) -> None:
-        """Draw the line anew."""
+    def show(self, told: str = "") -> None:
+        """Draw the line anew, with what a task says of itself, safe to show."""
         if self._reader is None:
             return
         try:
@@ -65,15 +69,19 @@ class Progress:
         if tree is None:
             return
         counts = tree.counts
-        self.draw({name: getattr(counts, name) for name in ("total", *_SHOWN, *_ENDED)})
+        self.draw({name: getattr(counts, name) for name in ("total", *_SHOWN, *_ENDED)}, told)
 
-    def draw(self, counts: Mapping[str, int]) -> None:
+    def draw(self, counts: Mapping[str, int], told: str = "") -> None:
         """Draw the line anew from what is known otherwise: the counts of a tree by status."""
         if not self.is_shown:
             return
         parts = {name.replace("_", " "): counts[name] for name in _SHOWN}
         ended = sum(counts[name] for name in _ENDED)
         text = ", ".join([f"{ended} of {counts['total']} ended", *counted(parts)])
+        if told:
+            # One line, whatever is said: a longer one could not be taken back.
+            room = _columns() - 1 - len(text)
+            text += f"; {told}"[: max(0, room)]
         sys.stderr.write("\r" + text.ljust(self._width))
         sys.stderr.flush()
         self._width = len(text)
@@ -84,6 +92,13 @@ class Progress:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()
             self._width = 0
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
 
 
 def counted(counts: dict[str, int]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inboxd.cli.exit_codes import ExitCode
-from inboxd.cli.options import Verb, json_option, where_options
+from inboxd.cli.options import Verb, duration_option, json_option, where_options
 from inboxd.cli.output import note, print_json
 from inboxd.errors import DaemonNotReachable
 from inboxd.ids import short_id
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inboxd.array import Problem
     from inboxd.cli.checking import Checker
     from inboxd.cli.options import Where
+    from inboxd.cli.told_progress import ToldProgress
     from inboxd.instances import Instance
 
 __all__ = ["command"]
@@ -41,6 +42,11 @@ generate-tasks | inboxd submit --json -
 )
 @click.argument("file", metavar="FILE|-")
 @click.option("--wait", is_flag=True, help="Wait until the tree ended: exit 0, or 1 if not well.")
+@duration_option(
+    "--timeout",
+    metavar="T",
+    help="With --wait: no longer than this, `90s`, `10m`. Then exit 124; the tree goes on.",
+)
 @click.option(
     "--name",
     metavar="N",
@@ -58,6 +64,7 @@ generate-tasks | inboxd submit --json -
 def command(
     file: str,
     wait: bool,
+    timeout: float | None,
     name: str | None,
     idempotency_key: str | None,
     queue: bool,
@@ -77,6 +84,8 @@ def command(
     from inboxd.cli.checking import Checker
     from inboxd.cli.drop import drop, make_inbox, unique_file_name, with_envelope
 
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout says how long --wait waits: give both")
     if name is not None:
         _check_name(name)
     instance = where.instance()
@@ -117,7 +126,7 @@ def command(
     if instance.is_running is False:
         _print_queued(file_name, as_json=as_json)
         return ExitCode.GOOD
-    return _answered(file_name, instance, wait=wait, as_json=as_json)
+    return _answered(file_name, instance, wait=wait, timeout=timeout, as_json=as_json)
 
 
 def _stem(file: str, suffix: str) -> str:
@@ -176,11 +185,13 @@ def _print_queued(file_name: bytes, *, as_json: bool) -> None:
     note("no daemon runs now; the file lies in the inbox and is taken when one starts")
 
 
-def _answered(file_name: bytes, instance: Instance, *, wait: bool, as_json: bool) -> int:
+def _answered(
+    file_name: bytes, instance: Instance, *, wait: bool, timeout: float | None, as_json: bool
+) -> int:
     """Wait for the receipt, and with *wait* for the result; print them; return the exit code."""
     import msgspec  # not needed for --help
 
-    from inboxd.cli.answers import Receipt, wait_for_receipt  # the same
+    from inboxd.cli.answers import Receipt, TimedOut, wait_for_receipt  # the same
 
     shown = display_file_name(file_name)
     tree_id: str | None = None
@@ -203,7 +214,10 @@ def _answered(file_name: bytes, instance: Instance, *, wait: bool, as_json: bool
         if not wait:
             return ExitCode.GOOD
         sys.stdout.flush()  # who reads through a pipe has the id now
-        return _ended(file_name, tree_id, instance, as_json=as_json)
+        return _ended(file_name, tree_id, instance, timeout=timeout, as_json=as_json)
+    except TimedOut:
+        note(f"timed out: the tree goes on; wait on with: inboxd wait {short_id(tree_id or '@')}")
+        return ExitCode.TIMED_OUT
     except KeyboardInterrupt:
         if tree_id is None:
             note(f"{shown} was dropped all the same: the daemon takes it, or has taken it")
@@ -212,19 +226,30 @@ def _answered(file_name: bytes, instance: Instance, *, wait: bool, as_json: bool
         return ExitCode.INTERRUPTED
 
 
-def _ended(file_name: bytes, tree_id: str, instance: Instance, *, as_json: bool) -> int:
+def _ended(
+    file_name: bytes, tree_id: str, instance: Instance, *, timeout: float | None, as_json: bool
+) -> int:
     """Wait until the tree ended, showing how far it is; return the exit code."""
-    import msgspec  # not needed for --help
+    from contextlib import ExitStack  # not needed for --help
+
+    import msgspec
 
     from inboxd.cli.answers import ResultHead, wait_for_result  # the same
-    from inboxd.cli.progress import Progress, counted  # the same
+    from inboxd.cli.progress import Progress, counted
 
-    with Progress(instance.settings.store.url, tree_id) as progress:
+    told: ToldProgress | None = None
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(instance.settings.store.url, tree_id))
+        if progress.is_shown:
+            from inboxd.cli.told_progress import ToldProgress  # only for a terminal
+
+            told = stack.enter_context(ToldProgress(instance, tree_id))
         data = wait_for_result(
             instance.settings.inbox.path,
             file_name,
             is_running=lambda: _is_running(instance),
-            tick=progress.show,
+            tick=lambda: progress.show("" if told is None else told.text),
+            timeout_seconds=timeout,
         )
     result = msgspec.json.decode(data, type=ResultHead)
     if as_json:

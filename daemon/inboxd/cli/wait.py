@@ -80,10 +80,15 @@ def command(where: Where, trees: tuple[str, ...], timeout: float | None, as_json
 
 
 def _found(client: ControlClient, reference: str) -> str:
-    from inboxd.control.client import tree_path
+    from inboxd.control.client import DaemonEnded, tree_path
 
-    tree_id: str = client.get(tree_path(reference))["tree_id"]
-    return tree_id
+    while True:
+        try:
+            tree_id: str = client.get(tree_path(reference))["tree_id"]
+        except DaemonEnded:
+            _wait_for_restart(client, None)
+        else:
+            return tree_id
 
 
 def _waited(

@@ -7,6 +7,7 @@ must start quickly.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
 
     from inboxd.instances import Instance
 
-__all__ = ["ControlClient", "NotPermitted", "RequestRefused", "TryLater", "task_path", "tree_path"]
+__all__ = [
+    "ControlClient",
+    "DaemonEnded",
+    "NotPermitted",
+    "RequestRefused",
+    "TryLater",
+    "task_path",
+    "tree_path",
+]
 
 #: A request is answered in milliseconds; a retry of a tree of a million tasks in some seconds.
 _TIMEOUT_SECONDS = 60.0
@@ -35,6 +44,10 @@ _PIECE = 65_536
 
 #: Of an error's answer no more is read.
 _MOST_ERROR_BYTES = 1024 * 1024
+
+
+class DaemonEnded(DaemonNotReachable):
+    """The daemon ended while it was being asked; it may be on its way back."""
 
 
 class NotPermitted(InboxdError):
@@ -61,6 +74,8 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("inboxd", timeout=timeout)
         self._path = path
+        #: Kept, since an answer that ends with the connection takes `sock` away.
+        self.wire: socket.socket | None = None
 
     def connect(self) -> None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -70,7 +85,7 @@ class _Connection(http.client.HTTPConnection):
         except BaseException:
             connection.close()
             raise
-        self.sock = connection
+        self.sock = self.wire = connection
 
 
 class ControlClient:
@@ -152,10 +167,35 @@ class ControlClient:
             while piece := self._read(answer, _PIECE):
                 yield piece
 
-    def header(self, path: str, query: Mapping[str, object], name: str) -> tuple[bytes, str | None]:
-        """Return all the bytes at a path, and one header of the answer."""
-        with self._asked("GET", _url(path, query), None, None) as answer:
-            return self._read(answer, None), answer.getheader(name)
+    def events(self, *, tree: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """
+        Yield what happens from now on, as (kind, facts), until the daemon ends the answer.
+
+        It does so when this reader is too slow, and when it stops.
+        """
+        with self._asked("GET", _url("/v1/events", {"tree": tree}), None, None) as answer:
+            kind = ""
+            while line := self._line(answer):
+                name, _, value = line.rstrip(b"\n").partition(b": ")
+                if name == b"event":
+                    kind = value.decode()
+                elif name == b"data" and kind == "reset":
+                    return
+                elif name == b"data":
+                    yield kind, json.loads(value)
+
+    def interrupt(self) -> None:
+        """From any thread: end the answer that is being read, which raises or ends there."""
+        wire = None if self._connection is None else self._connection.wire
+        if wire is not None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def _line(self, answer: http.client.HTTPResponse) -> bytes:
+        try:
+            return answer.readline()
+        except (OSError, http.client.HTTPException) as error:
+            self._unreachable(error)
 
     def _asked(
         self, method: str, url: str, body: Mapping[str, object] | None, timeout: float | None
@@ -206,7 +246,9 @@ class ControlClient:
         elif isinstance(error, TimeoutError):
             text = "the daemon did not answer in time; `inboxd doctor` looks for the reason"
         else:
-            text = "the daemon ended, or closed the connection, before it had answered"
+            raise DaemonEnded(
+                f"{shown}: the daemon ended, or closed the connection, before it had answered"
+            ) from error
         raise DaemonNotReachable(f"{shown}: {text}") from error
 
     def _raise(self, answer: http.client.HTTPResponse) -> NoReturn:
