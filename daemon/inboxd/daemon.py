@@ -258,6 +258,8 @@ class Daemon:
             hooks.is_idle
             and all(one.is_idle for one in self._engine.plugins.working)
             and scheduler.is_idle
+            and self._engine.missed.is_idle
+            and scheduler.is_idle
             and intake.is_idle()
             and scheduler.is_idle
             and answers.is_idle

@@ -60,6 +60,8 @@ class Engine:
     executors: LiveExecutors
     runner: Runner
     scheduler: Scheduler
+    #: Has executors made that tasks in the store wait for.
+    missed: MissedExecutors
     #: Of the thread that calls hooks, and of whoever else takes turns with it.
     hook_thread: HookThread
     tell_plugins: PluginTeller
@@ -213,7 +215,7 @@ class Engine:
             run_left_over: False: what that did not finish waits for a person's retry.
         """
         settings = self.settings
-        missed = MissedExecutors(self.executors, self._reader)
+        missed = self.missed = MissedExecutors(self.executors, self._reader)
         missed.ask_for_all()
         self.teller.executors_wanted = missed.want
         self.scheduler.start(

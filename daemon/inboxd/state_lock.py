@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -191,8 +192,9 @@ def _refuse_other_names(database: Path) -> None:
     (sqlite.org/howtocorrupt.html, 2.5).
     """
     with contextlib.suppress(FileNotFoundError):
-        names = database.stat().st_nlink
-        if names > 1:
+        facts = database.stat()
+        names = facts.st_nlink
+        if stat.S_ISREG(facts.st_mode) and names > 1:
             raise StoreError(
                 f"{escaped(str(database))}: the file has {names} names (hard links), and a process"
                 " that used another one would not know of this one; remove the others"

@@ -37,6 +37,12 @@ class MissedExecutors:
         self._reader = reader
         self._lock = threading.Lock()
         self._asked: set[str] = set()
+        self._asking = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no plugin is being asked; what one made was told to the scheduler before."""
+        return self._asking == 0
 
     def ask_for_all(self) -> None:
         """Have those made that tasks of an earlier run wait for; returns when that is done."""
@@ -52,7 +58,11 @@ class MissedExecutors:
             return
         new = self._new(names)
         if new:
-            thread = threading.Thread(target=self._ask, args=(new,), name="resolver", daemon=True)
+            with self._lock:
+                self._asking += 1
+            thread = threading.Thread(
+                target=self._ask_beside, args=(new,), name="resolver", daemon=True
+            )
             thread.start()
 
     def _new(self, names: Iterable[str]) -> list[str]:
@@ -60,6 +70,13 @@ class MissedExecutors:
             new = [name for name in dict.fromkeys(names) if name not in self._asked]
             self._asked.update(new)
         return new
+
+    def _ask_beside(self, names: Iterable[str]) -> None:
+        try:
+            self._ask(names)
+        finally:
+            with self._lock:
+                self._asking -= 1
 
     def _ask(self, names: Iterable[str]) -> None:
         try:

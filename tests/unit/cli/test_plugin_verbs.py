@@ -222,7 +222,7 @@ def test_an_example_that_waits_for_a_setting_says_for_which(run: Run) -> None:
     assert json.loads(text) == [found["example"]]
     assert found["example"]["params"] == {"function": "package.module:function"}
     assert note == f"  refused as things are: {found['example_problem']}"
-    assert "by `allow = [" in note
+    assert "the setting executors.python.allow" in note
 
 
 def test_an_example_that_a_setting_allows_is_shown_without_a_word(
