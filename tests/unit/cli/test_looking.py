@@ -253,6 +253,8 @@ def test_show_a_task_as_json_has_the_documented_form(store: StoreBuilder, run: R
         "params": {},
         "retry": {"limit": 3, "delay": 1.0, "backoff": 2.0, "max_delay": 300.0, "jitter": 0.1},
         "timeout": 90.0,
+        "hold": False,
+        "released": False,
         "delivery": "at_least_once",
         "due_at": "2026-11-24T12:00:00.000000Z",
         "result": {"n": 1.5},
