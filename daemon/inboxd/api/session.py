@@ -25,6 +25,7 @@ from inboxd.api.session_catalog import SessionCatalog
 from inboxd.api.session_settings import private_settings, settings_of_store
 from inboxd.api.steering import Steering
 from inboxd.api.stored_tasks import StoredTasks
+from inboxd.api.unheard import heard_by_default
 from inboxd.api.watch import Watch
 from inboxd.engine import Engine
 from inboxd.errors import Conflict, SessionClosed
@@ -47,24 +48,7 @@ __all__ = ["Session", "create_session"]
 
 logger = logging.getLogger(__name__)
 
-
-class _Unheard(logging.Handler):
-    """
-    A library leaves it to the program where records go, and prints nothing by itself.
-
-    But where nobody takes them, what a program waits for without knowing it goes to stderr.
-    """
-
-    EVENTS = frozenset({"turn_failed", "plugin_broken", "cancel_waits", "withdrawal_waits"})
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print what must be heard, as Python prints warnings that nobody takes."""
-        is_grave = getattr(record, "event", None) in self.EVENTS
-        if is_grave and not logging.getLogger().handlers and logging.lastResort is not None:
-            logging.lastResort.handle(record)
-
-
-logging.getLogger("inboxd").addHandler(_Unheard())
+heard_by_default()
 
 
 class Session:
