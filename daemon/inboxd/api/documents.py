@@ -200,7 +200,7 @@ def _stored(
 ) -> dict[str, Any]:
     view, details = entry.view(), entry.details()
     assert view is not None  # noqa: S101 - it was read just now
-    assert details is not None  # noqa: S101
+    assert details is not None  # noqa: S101 - as above
     return document_of_row(view, details, parent_id=parent_id, edges=edges)
 
 
